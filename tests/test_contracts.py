@@ -448,6 +448,7 @@ def test_certificates_do_not_depend_on_the_batch(method, network, images):
     assert torch.equal(together.predicted, torch.cat([proof.predicted for proof in alone]))
 
 
+@pytest.mark.slow
 @each(SURVEYS)
 def test_survey_gives_a_row_for_each_item_within_its_interval(method, network, images):
     found = method(network, Dataset(images, torch.tensor([0, 1, 2, 0, 1, 2]), space=network.space))
@@ -460,6 +461,7 @@ def test_survey_gives_a_row_for_each_item_within_its_interval(method, network, i
     assert type(method).asks
 
 
+@pytest.mark.slow
 @each(CERTIFICATES | SURVEYS)
 def test_certificates_and_surveys_change_no_state_and_are_saved_and_loaded(method, network, images, tmp_path):
     network = certifiable(method, network, images) if isinstance(method, Certificate) else network

@@ -125,6 +125,7 @@ def test_the_examples_of_contributing_have_ten_lines_at_most(name):
     assert len(written) <= LINES, "\n".join(written)
 
 
+@pytest.mark.slow
 def test_the_network_recipe_of_contributing_is_trained_and_explained(site, tmp_path, monkeypatch):
     modules = {name: import_module(f"stranger.{name}") for name in ("data", "quadratic", "recipes")}
     monkeypatch.setitem(READERS, modules["data"].NAME, "stranger.data")

@@ -103,6 +103,7 @@ def test_the_pictures_of_the_readme_are_there_and_small():
         assert 10_000 < (ROOT / path).stat().st_size < 200_000
 
 
+@pytest.mark.slow
 def test_the_reference_has_each_method_with_settings_source_and_limits():
     from docs import reference
 

@@ -95,6 +95,7 @@ def test_examples_of_other_features_and_what_is_said_of_all_are_refused():
         PermutationImportance()(TOGETHER, Dataset(IMAGES, torch.tensor([0, 1, 2, 0]), space=TOGETHER.space))
 
 
+@pytest.mark.slow
 def test_an_audit_of_examples_with_features_of_their_own_is_verified_and_drawn(tmp_path):
     classes = tuple("abc")
     model = Model(forward=TOGETHER.forward, space=TOGETHER.space, classes=classes)

@@ -73,6 +73,7 @@ def test_guest_methods_are_found_beside_probes_own(installed, family, name):
     assert registry.build(registry.methods(), {"method": name}).name() == name
 
 
+@pytest.mark.slow
 def test_methods_are_listed_from_their_source(installed, monkeypatch):
     monkeypatch.setattr(registry, "discover", lambda family: pytest.fail("read from source"))
     for family, name in METHODS.items():
@@ -228,6 +229,7 @@ def test_a_custom_form_measures_describes_and_draws(installed, compass, tmp_path
     assert "<img" in result._repr_html_()
 
 
+@pytest.mark.slow
 def test_the_drawer_of_a_form_loads_no_torch(site):
     code = (
         "import sys; from probe.plots.drawers import drawer_of\n"

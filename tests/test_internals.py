@@ -278,6 +278,7 @@ def test_predictions_of_an_edited_model_are_not_the_models_own(own):
         assert not Prediction.of(own, x, labels).is_of(other)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch.jit is one, and still met
 def test_compiled_scripted_and_black_box_models_refuse_internals():
     linear = nn.Linear(3, 2).eval()

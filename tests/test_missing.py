@@ -127,6 +127,7 @@ def test_a_missing_value_is_saved_and_described(opened, tmp_path):
     assert (again.space.missing, again.space.types) == (data.space.missing, data.space.types)
 
 
+@pytest.mark.slow
 def test_a_table_with_missing_cells_is_audited_end_to_end(opened, tmp_path):
     model, data = opened
     plan = plan_from({

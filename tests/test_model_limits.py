@@ -139,6 +139,7 @@ def test_no_pass_holds_more_rows_than_the_batch_size(method, size):
     assert counted.most == size
 
 
+@pytest.mark.slow
 def test_an_audit_respects_the_batch_size(tmp_path):
     counted = Counts().eval()
     model = Model(forward=counted, space=space(), classes=("a", "b"), batch_size=3)

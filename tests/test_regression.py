@@ -166,6 +166,7 @@ def page(audited):
     return render(audited[1])
 
 
+@pytest.mark.slow
 def test_an_audit_of_a_regression_measures_errors_explains_the_output_and_attacks_its_tolerance(audited):
     bundle = audited[1]
     read = bundle.table("readings").set_index("metric")
@@ -187,6 +188,7 @@ def test_an_audit_of_a_regression_measures_errors_explains_the_output_and_attack
     verify(bundle.folder)
 
 
+@pytest.mark.slow
 def test_the_report_of_a_regression_has_its_errors(page):
     assert "R squared" in page
     assert "mean absolute error" in page
@@ -221,6 +223,7 @@ def test_two_audits_of_a_regression_are_compared_gap_by_gap(audited):
     assert all(pair.first == pair.second and pair.unit == "number" for pair in pairs)
 
 
+@pytest.mark.slow
 def test_a_regression_without_a_tolerance_is_audited_but_for_attacks(audited, tmp_path):
     model = audited[0]
     plan = plan_from(

@@ -260,6 +260,7 @@ def test_indexing_a_result_stops_at_its_end():
             result[3]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_results_in_half_precision_are_shown(dtype):
     space = Space(bounds=(-9.0, 9.0), reference=torch.zeros(1, 4, dtype=dtype))
@@ -280,6 +281,7 @@ def test_half_precision_is_summed_and_measured_in_single():
     assert moved.distance(2).item() == pytest.approx(60 * 64)
 
 
+@pytest.mark.slow
 def test_names_with_half_a_surrogate_pair_are_shown_and_kept(tmp_path):
     space = Space(bounds=(-9.0, 9.0), reference=torch.zeros(1, 4), names=("a", "b", "c", "\ud800"))
     m = replace(model(space), classes=("stays", "\ud800"))

@@ -43,6 +43,7 @@ def breaches(text: str, always: set[str] = ALWAYS) -> list[str]:
     return found
 
 
+@pytest.mark.slow
 def test_only_the_task_makes_probabilities_and_decisions_of_outputs():
     found = {
         str(path): breaches(path.read_text(), set() if path.relative_to(package).parts[0] in INSIDE else ALWAYS)

@@ -30,6 +30,7 @@ def test_visible_leaves_ordinary_writing_of_any_script_as_it_is(text):
     assert visible(text) == text
 
 
+@pytest.mark.slow
 def test_visible_writes_out_every_character_of_unicode_that_is_not_seen():
     unseen = [chr(code) for code in range(sys.maxunicode + 1) if unicodedata.category(chr(code))[0] == "C"]
     unseen = [c for c in unseen if c not in "\u200c\u200d"]

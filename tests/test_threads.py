@@ -33,6 +33,7 @@ main()
 """
 
 
+@pytest.mark.slow
 def test_the_command_line_lists_methods_without_torch_and_says_how_threads_wait_before_it(monkeypatch):
     for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):
         monkeypatch.delenv(name, raising=False)

@@ -8,6 +8,7 @@ from tests.accelerator import traffic
 from tests.accelerator.conftest import available
 
 
+@pytest.mark.slow
 def test_the_pretend_accelerator_computes_like_the_cpu(device):
     torch.manual_seed(1)
     network = nn.Sequential(nn.Conv2d(1, 3, 3, padding=1), nn.BatchNorm2d(3), nn.ReLU(), nn.Flatten(), nn.Linear(48, 2))

@@ -73,6 +73,7 @@ def test_an_audit_on_the_device_is_that_of_the_cpu_and_is_verified_by_running_it
     assert set(on) == {device.type}
 
 
+@pytest.mark.slow
 def test_a_network_is_trained_on_the_device(on, device, place):
     arguments = ("train", "--data", "people.csv", "--label", "hired", "--set", "epochs=2", "--arch", "bins=4")
     call(*arguments, "--device", device.type, code=0)

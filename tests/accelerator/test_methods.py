@@ -73,6 +73,7 @@ def compared(device, *asks, stays=True):
     return answered
 
 
+@pytest.mark.slow
 @named("explainer")
 def test_explainer_gives_the_numbers_of_the_cpu(device, name, tmp_path):
     outputs = ("logit", "probability") if len(name) % 2 else ("probability", "logit")
@@ -86,6 +87,7 @@ def test_explainer_gives_the_numbers_of_the_cpu(device, name, tmp_path):
     assert "<img" in result._repr_html_()
 
 
+@pytest.mark.slow
 @named("attack")
 def test_attack_with_a_budget_for_each_example_gives_the_numbers_of_the_cpu(device, name):
     method = made("attack", name)
@@ -97,6 +99,7 @@ def test_attack_with_a_budget_for_each_example_gives_the_numbers_of_the_cpu(devi
     assert compared(device, attack) >= 1
 
 
+@pytest.mark.slow
 @named("goal")
 def test_goal_gives_the_numbers_of_the_cpu(device, name):
     goal = made("goal", name)
@@ -112,12 +115,14 @@ def test_goal_gives_the_numbers_of_the_cpu(device, name):
         )
 
 
+@pytest.mark.slow
 @named("certificate")
 def test_certificate_gives_the_numbers_of_the_cpu(device, name):
     method = made("certificate", name)
     assert compared(device, lambda model, case: method(model, case.inputs, case.labels)) >= 1
 
 
+@pytest.mark.slow
 @named("survey")
 def test_survey_gives_the_numbers_of_the_cpu(device, name):
     method = made("survey", name)
@@ -142,6 +147,7 @@ def results(model, case, kind):
     return [result for result in found if not isinstance(result, tuple)]
 
 
+@pytest.mark.slow
 @named("metric")
 def test_metric_gives_the_numbers_of_the_cpu(device, name):
     method = made("metric", name)

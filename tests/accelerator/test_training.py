@@ -213,6 +213,7 @@ def test_optimisers_are_fused_where_the_device_has_that_and_not_on_the_cpu(devic
     assert isinstance(optimisers.optimiser_of(replace(SETTINGS, optimiser="rmsprop"), network), torch.optim.RMSprop)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", ["cross-entropy", "elbo"])
 @pytest.mark.parametrize("settings", [{}, {"augment": "flip and shift", "ema": 0.9}])
 def test_training_synchronises_once_an_epoch_and_copies_nothing_within_a_step(device, loss, settings):

@@ -22,6 +22,7 @@ def counted(device, case, ask):
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["pixels", "table", "number"])
 @pytest.mark.parametrize(
     ("settings", "each"), [({}, 1), ({"norm": "l2", "restarts": 2}, 2)], ids=["one start", "two starts"]

@@ -89,6 +89,7 @@ def people(tmp_path_factory):
     return path
 
 
+@pytest.mark.slow
 def test_a_pipeline_over_raw_columns_is_audited_end_to_end(people, tmp_path):
     data = from_csv(people, label="hired", groups=["sex"], features=["age", "score", "job"])
     table = pd.read_csv(people)

@@ -72,6 +72,7 @@ def test_an_onnx_model_without_gradients_is_explained(write):
     torch.testing.assert_close(shap.values, X * torch.from_numpy(WEIGHT)[:, 0], atol=1e-4, rtol=0)
 
 
+@pytest.mark.slow
 def test_an_onnx_model_is_audited_end_to_end(write, tmp_path):
     model = from_onnx(write(graph(last="Softmax")), SPACE, ("a", "b"))
     data = Dataset(X.repeat(10, 1), Z.argmax(1).repeat(10), space=SPACE, classes=("a", "b"))

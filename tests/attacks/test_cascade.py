@@ -43,6 +43,7 @@ def gain(direction: Tensor, x: Tensor, eps: float, norm: str) -> Tensor:
     return ((x + low * direction).clamp(0, 1) - x).mul(direction).sum(1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("norm", "eps"), [("linf", 0.1), ("l2", 0.35)])
 def test_cascade_breaks_a_linear_model_of_three_classes_wherever_it_can_be_broken_and_one_run_does_not(norm, eps):
     model, weight, x = linear(3, Space(bounds=(0.0, 1.0)))
@@ -66,6 +67,7 @@ def test_cascade_breaks_a_linear_model_of_three_classes_wherever_it_can_be_broke
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("norm", "dual"), [("linf", 1), ("l2", 2)])
 @pytest.mark.parametrize("unit", [1.0, 4.0])
 def test_the_order_of_classes_is_that_of_their_distances_on_a_linear_model(norm, dual, unit):
@@ -105,6 +107,7 @@ def network(classes: int, dtype: torch.dtype = torch.float32) -> tuple[nn.Module
     return net.to(dtype), torch.randn(40, 8, generator=source, dtype=dtype)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("norm", "eps", "dtype", "steps"), [("linf", 0.1, torch.float32, 230), ("l2", 0.3, torch.float64, 230)]
 )
@@ -132,6 +135,7 @@ def test_rows_of_a_cascade_are_counted_one_by_one_and_do_not_depend_on_their_ord
     assert (one.success | ~first.success).all()
 
 
+@pytest.mark.slow
 def test_more_steps_begin_another_round_and_keep_what_was_found():
     net, x = network(4)
     model = Model(forward=net, space=WIDE)

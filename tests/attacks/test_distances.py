@@ -50,6 +50,7 @@ def test_deepfool_goes_to_the_nearest_boundary_and_beyond_by_the_overshoot(norm)
     assert (found.backwards == 4).all(), "one step, with a gradient for each other class"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("attack", [DeepFool(), FMN(), CarliniWagner(rate=0.003)], ids=repr)
 def test_a_target_and_the_shift_of_a_number_are_reached_where_they_begin(attack):
     model, weight, x, labels = problem(3)
@@ -83,6 +84,7 @@ def test_whole_numbers_go_one_beyond_a_boundary_on_which_they_lie(attack):
         assert found.perturbed[:, 0].tolist() == [51.0, 51.0, 51.0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("attack", [DeepFool(), FMN(), CarliniWagner()], ids=repr)
 def test_the_unit_of_inputs_without_bounds_does_not_matter(attack):
     _, weight, x, labels = problem(2)

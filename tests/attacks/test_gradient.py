@@ -58,6 +58,7 @@ def test_linf_attacks_move_up_to_the_bounds():
         torch.testing.assert_close(attack(model, x, torch.tensor([1])).perturbed, expected)
 
 
+@pytest.mark.slow
 def test_robust_accuracy_follows_the_analytic_curve():
     """x | y is N(y mu, 1), so accuracy at eps is Phi((w mu - eps |w|_1) / |w|_2)."""
     generator = torch.Generator().manual_seed(0)

@@ -43,6 +43,7 @@ def test_ddn_finds_the_distance_to_the_boundary_within_gamma():
     assert (result.length <= nearest * 1.06)[within_reach].all()
 
 
+@pytest.mark.slow
 def test_among_several_classes_the_nearest_boundary_is_found():
     model, weight = linear(classes=5)
     x = rows()
@@ -64,6 +65,7 @@ def test_a_target_is_reached_no_nearer_than_its_boundary():
     assert torch.equal(result.targets, targets)
 
 
+@pytest.mark.slow
 def test_one_run_of_ddn_gives_the_result_at_every_budget():
     model, weight = linear()
     x = rows(200)
@@ -103,6 +105,7 @@ def test_examples_that_do_not_reach_the_goal_are_unchanged():
     assert torch.equal(result.attacked.logits, result.clean.logits)
 
 
+@pytest.mark.slow
 def test_scale_bounds_and_whole_numbers_are_kept():
     space = Space(
         bounds=(0.0, 100.0),
@@ -122,6 +125,7 @@ def test_scale_bounds_and_whole_numbers_are_kept():
     assert (5 * 0.8**2) ** 0.5 <= float(result.length) <= 1.12 * (5 * 0.8**2) ** 0.5
 
 
+@pytest.mark.slow
 def test_ddn_moves_no_further_than_the_smallest_radius_of_pgd():
     source = torch.Generator().manual_seed(5)
     net = nn.Sequential(nn.Linear(8, 32), nn.Tanh(), nn.Linear(32, 4)).eval()

@@ -34,6 +34,7 @@ def far(model: Model, *shape: int) -> tuple[torch.Tensor, torch.Tensor]:
     return x, model.predict(x)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("shape", "space"), [
     ((12,), WIDE),
     ((1, 5, 5), WIDE),

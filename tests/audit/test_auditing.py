@@ -29,6 +29,7 @@ SECTIONS = {
 }
 
 
+@pytest.mark.slow
 def test_one_call_leaves_a_verified_bundle_with_its_report(ours, tmp_path):
     seen = []
     bundle = probe.audit(*ours, tmp_path / "mine", progress=lambda *at: seen.append(at), seed=4, **SECTIONS)

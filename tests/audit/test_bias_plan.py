@@ -23,6 +23,7 @@ def about(bundle):
     return [f for f in bundle.manifest.findings if f.aspect == "bias"]
 
 
+@pytest.mark.slow
 def test_a_favourable_class_is_assumed_only_if_none_is_named(tmp_path):
     assumed = audited(tmp_path / "assumed")
     assert set(assumed.table("bias_groups")["favourable"]) == {"yes (assumed)"}
@@ -34,6 +35,7 @@ def test_a_favourable_class_is_assumed_only_if_none_is_named(tmp_path):
     assert ASSUMED not in render(named)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("order", "tables"), [(1, ["sex", "race"]), (2, ["sex", "race", "sex x race"])])
 def test_a_plan_sets_the_order_of_intersections(tmp_path, order, tables):
     bundle = audited(tmp_path, order=order)
@@ -41,6 +43,7 @@ def test_a_plan_sets_the_order_of_intersections(tmp_path, order, tables):
     verify(bundle.folder)
 
 
+@pytest.mark.slow
 def test_different_spellings_of_a_group_are_refused_with_the_option_to_merge_them(tmp_path):
     def misspelt(groups):
         return groups.assign(sex=["f " if at % 7 == 0 and sex == "F" else sex for at, sex in enumerate(groups["sex"])])

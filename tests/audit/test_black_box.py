@@ -29,6 +29,7 @@ def audited(tmp_path_factory):
         return run(plan_from(table, sources=False), model, data, tmp_path_factory.mktemp("b") / "tree"), model, data
 
 
+@pytest.mark.slow
 def test_an_audit_of_a_tree_attacks_it_with_queries_unless_its_plan_says_otherwise(audited):
     bundle, model, data = audited
     assert [(s.name, s.status) for s in bundle.manifest.steps] == [("predictions", "done"), ("attack-square", "done")]

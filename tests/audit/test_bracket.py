@@ -48,6 +48,7 @@ def test_of_a_linear_network_the_bracket_closes(bundle):
     verify(bundle.folder)
 
 
+@pytest.mark.slow
 def test_report_and_terminal_show_the_bracket(bundle, capsys):
     page = render(bundle)
     assert "Robust accuracy lies between what is certified and what all attacks left" in page

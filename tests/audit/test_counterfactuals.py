@@ -66,6 +66,7 @@ def test_counterfactuals_read_from_a_bundle_are_those_of_the_method(bundles):
         assert alone.told(0).startswith(f"{row.before} → {row.after} by {changes[0][0]}: {changes[0][1]}")
 
 
+@pytest.mark.slow
 def test_report_and_viewer_show_what_changes_as_the_form_is_drawn(bundles):
     for name, bundle in bundles.items():
         page = unescape(render(bundle)).partition('<section id="counterfactuals"')[2].partition("</section>")[0]

@@ -65,6 +65,7 @@ def resigned(place, bundle, change, by="ben"):
     file_of(bundle).write_text(envelope.write(envelope.Envelope(data, document["signatures"][0]["keyid"], made)) + "\n")
 
 
+@pytest.mark.slow
 def test_a_tenth_of_the_rows_of_each_step_is_run_again_and_agrees(bundle):
     (found,) = verify(bundle.folder).countersignatures
     steps = {each.step: (each.of, len(each.rows)) for each in found.rerun.steps}

@@ -36,11 +36,13 @@ def copy(quick, tmp_path):
     return shutil.copytree(quick.folder, tmp_path / "copy")
 
 
+@pytest.mark.slow
 def test_the_steps_of_an_audit_are_those_that_its_plan_asks_for(table_bundle, image_bundle, text_bundle):
     for bundle in (table_bundle, image_bundle, text_bundle):
         assert [step.name for step in bundle.manifest.steps] == expected_steps(bundle.manifest.plan)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cut", ["explain-integrated_gradients", "attack-pgd", "instances", "predictions"])
 def test_an_audit_whose_step_was_cut_out_is_refused(copy, cut):
     without_step(copy, cut)
@@ -69,6 +71,7 @@ def test_duplicate_unplanned_or_reordered_steps_are_refused(copy, change):
         verify(copy)
 
 
+@pytest.mark.slow
 def test_a_step_that_ran_with_unplanned_settings_is_refused(copy):
     def weaker(bundle):
         step = next(s for s in bundle.manifest["steps"] if s["name"] == "attack-pgd")
@@ -80,6 +83,7 @@ def test_a_step_that_ran_with_unplanned_settings_is_refused(copy):
         verify(copy)
 
 
+@pytest.mark.slow
 def test_a_finding_that_one_of_two_runs_lacks_is_missed_in_both_directions(copy, quick):
     fewer = without_step(copy, "explain-lime")
     fewer.change(steps=quick.manifest.steps)
@@ -89,6 +93,7 @@ def test_a_finding_that_one_of_two_runs_lacks_is_missed_in_both_directions(copy,
     compare_runs(quick, read(quick.folder), tolerance=0.02)
 
 
+@pytest.mark.slow
 def test_a_step_that_one_of_two_runs_lacks_is_missed(copy, quick):
     fewer = without_step(copy, "explain-lime")
     with pytest.raises(IntegrityError, match="the steps differ: explain-lime"):
@@ -308,6 +313,7 @@ def test_a_folder_of_the_bundle_that_is_a_link_is_not_followed(copy):
         verify(copy)
 
 
+@pytest.mark.slow
 def test_a_bundle_larger_than_memory_is_refused_in_one_sentence(copy):
     """Where memory is short, whatever is read ends as a sentence: 1 GB that packs into 1 MB."""
     sign(copy, lambda bundle: bundle._write("arrays/predictions.npz", large()))

@@ -28,6 +28,7 @@ def robustness(bundle):
     return {(r.attack, r.eps): r.robust_accuracy for r in table.itertuples()}
 
 
+@pytest.mark.slow
 def test_an_attack_that_minimises_is_run_once_and_gives_the_curve(tmp_path):
     model, data = ramp()
     before = model.usage.backward
@@ -118,6 +119,7 @@ def shifted(folder, tolerance=None, methods=(SHIFT,), **changes):
     return run(small_plan(folder.name, explain={"sample": 0}, attack=attack), *hours(tolerance), folder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tolerance", [None, 1.0])
 def test_a_shift_is_withstood_by_the_rows_that_no_change_within_the_radius_can_move_that_far(tmp_path, tolerance):
     bundle = shifted(tmp_path / "shift", tolerance)
@@ -151,6 +153,7 @@ def test_successes_that_are_no_shifts_are_refused(tmp_path, part):
         verify(bundle.folder)
 
 
+@pytest.mark.slow
 def test_attacks_of_two_norms_and_goals_are_judged_apart(tmp_path):
     l2 = {"method": "pgd", "steps": 5, "norm": "l2", "eps": ["0.5", "0.2"]}
     bundle = shifted(tmp_path / "norms", 2.0, [{"method": "fgsm"}, l2, {"method": "ddn", "eps": ["0.2", "0.5"]}, SHIFT])

@@ -83,6 +83,7 @@ def test_the_first_page_says_that_rows_are_not_of_a_test_split(tmp_path):
         small_plan("r", data={"role": "tset"})
 
 
+@pytest.mark.slow
 def test_the_verdict_says_that_the_favourable_class_is_assumed(tmp_path):
     plan = small_plan("people", attack={"sample": 0}, **QUIET)
     bundle = run(plan, *table(), tmp_path / "people")

@@ -89,6 +89,7 @@ def test_attacked_texts_are_kept_in_words_and_differ_by_no_more_than_the_radius(
     assert ((shown["inputs"] == 0) == (shown["described"] == "")).all()
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_bundle(table_bundle, tmp_path):
     again = run(small_plan("people"), *table(), tmp_path / "people")
     assert again.manifest.findings == table_bundle.manifest.findings
@@ -102,6 +103,7 @@ def test_a_finished_audit_is_not_run_again(table_bundle):
     assert model.usage.forward == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("whole", [True, False])
 def test_a_function_that_answers_otherwise_is_not_shown_the_audit_of_an_earlier_one(tmp_path, whole):
     model, data = table()
@@ -137,6 +139,7 @@ def interrupt_at(step: str, error: BaseException):
     return progress
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError(errno.ENOSPC, "No space left on device")])
 def test_an_interrupted_audit_keeps_what_is_done_and_is_continued(tmp_path, table_bundle, error):
     folder = tmp_path / "people"
@@ -172,6 +175,7 @@ def test_an_audit_interrupted_before_its_first_step_is_continued(tmp_path):
     verify(tmp_path / "p")
 
 
+@pytest.mark.slow
 def test_each_step_is_announced_once(tmp_path):
     begun = []
 
@@ -198,6 +202,7 @@ def test_an_estimate_comes_before_the_audit_and_is_not_counted():
     assert model.usage.forward == before
 
 
+@pytest.mark.slow
 def test_verification_passes_and_needs_no_torch(table_bundle):
     code = (
         "import sys; from probe.audit import verify; print(verify(sys.argv[1]).numbers); "
@@ -326,6 +331,7 @@ def test_a_plan_that_names_what_is_not_there_ends_before_the_run(tmp_path, setti
     assert not (tmp_path / "t").exists()
 
 
+@pytest.mark.slow
 def test_groups_that_are_blank_or_unknown_keep_their_rows(tmp_path):
     model, data = table()
     names = ["  ", "NA", "01", None, "\t", "=cmd()"] * 50

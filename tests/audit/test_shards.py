@@ -72,6 +72,7 @@ def parts(three, tmp_path):
     return tmp_path / "parts"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("form", "counts"), [("table", (3, 24)), ("tokens", (2,)), ("numbers", (1, 9))])
 def test_the_parts_of_any_number_of_shards_are_the_audit_of_one_machine_bit_by_bit(form, counts, tmp_path):
     whole = run(plan_of(form), *PLANS[form][0](), tmp_path / "whole")
@@ -91,6 +92,7 @@ def test_the_parts_of_any_number_of_shards_are_the_audit_of_one_machine_bit_by_b
         assert any(idle) == (count > 3), "with more shards than units some have nothing to do"
 
 
+@pytest.mark.slow
 def test_each_unit_of_a_step_is_one_shards_whatever_their_number(tmp_path):
     one, many = (
         {
@@ -105,6 +107,7 @@ def test_each_unit_of_a_step_is_one_shards_whatever_their_number(tmp_path):
     assert ("attack-pgd", 16, 32) in one
 
 
+@pytest.mark.slow
 def test_an_interrupted_part_is_continued_where_it_ended(tmp_path):
     done = []
 
@@ -128,6 +131,7 @@ def test_an_interrupted_part_is_continued_where_it_ended(tmp_path):
     assert merged.manifest.evidence_digest == run(*subject, tmp_path / "whole").manifest.evidence_digest
 
 
+@pytest.mark.slow
 def test_a_missing_part_is_named(parts, tmp_path):
     shutil.rmtree(parts / "part2")
     with pytest.raises(DataError, match="the part of shard 2/3 is missing; run it with --shard 2/3"):

@@ -33,6 +33,7 @@ def bundle(place, tmp_path):
     return read(shutil.copytree(place, tmp_path / "people"))
 
 
+@pytest.mark.slow
 def test_records_are_a_chain_that_changes_no_digest(bundle):
     first, second = signoffs(bundle)
     assert (first.number, first.previous, second.previous) == (1, "", first.sha256)
@@ -130,6 +131,7 @@ def test_an_audit_that_is_written_or_not_complete_is_not_signed_off(bundle):
         sign_off(bundle, **SAID, decisions=decided(bundle))
 
 
+@pytest.mark.slow
 def test_a_sign_off_is_not_older_than_its_audit(tmp_path):
     bundle = table(tmp_path / "people")
     bundle.change(finished="2026-11-01T00:00:00+00:00")

@@ -91,6 +91,7 @@ def test_a_completeness_sum_by_construction_is_not_a_pass(table_bundle):
     assert "kernel_shap: adds up" not in checks
 
 
+@pytest.mark.slow
 def test_a_space_without_a_reference_is_audited_to_the_end(tmp_path):
     model, data = table()
     space = replace(model.space, reference=None)

@@ -53,6 +53,7 @@ def two_logits(tmp_path_factory):
     return audited("logits", tmp_path_factory.mktemp("twins"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("outputs", ["one logit", "one probability", "probabilities"])
 def test_findings_are_the_same_for_equivalent_outputs_of_one_model(outputs, two_logits, tmp_path):
     found, twin = audited(outputs, tmp_path).manifest, two_logits.manifest

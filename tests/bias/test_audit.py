@@ -115,6 +115,7 @@ def test_counts_of_a_group_add_up_to_its_rows(random_rows):
     assert (groups[["tn", "fp", "fn", "tp"]].sum(axis=1) == groups["n"]).all()
 
 
+@pytest.mark.slow
 def test_intersections_cross_two_attributes_unless_more_are_asked_for(random_rows):
     labels, predictions, groups = random_rows
     age = np.where(np.arange(600) % 2, "old", "young")
@@ -130,6 +131,7 @@ def test_intersections_cross_two_attributes_unless_more_are_asked_for(random_row
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_many_intersections_are_summed_up_in_one_finding_per_measure():
     generator = np.random.default_rng(3)
     groups = pd.DataFrame({f"a{at}": generator.integers(2, size=400) for at in range(8)})

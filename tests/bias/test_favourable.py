@@ -16,6 +16,7 @@ CODES = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("other", "one", "favourable"), CODES.values(), ids=CODES)
 def test_the_coding_of_outcomes_does_not_matter_once_the_favourable_one_is_named(other, one, favourable, random_rows):
     labels, predictions, groups = random_rows

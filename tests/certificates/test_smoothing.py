@@ -31,6 +31,7 @@ def test_the_radius_of_a_linear_model_is_the_distance_to_its_boundary():
     assert proof.level == 0.999
 
 
+@pytest.mark.slow
 def test_certified_radii_hold_with_the_stated_probability():
     """Near the boundary every draw is a coin: the bound is above the truth in no more than alpha of the runs."""
     model, x = linear([1.0, 0.0]), torch.tensor([[0.1, 0.0]])

@@ -23,6 +23,7 @@ from tests.audit.forging import Forged
 from tests.cli.conftest import page_of
 
 
+@pytest.mark.slow
 def test_a_users_model_is_audited(probe, place, drawn):
     result = probe("audit", "--plan", "mine.toml", "--allow-code", code=1)
     assert "accuracy" in result.stdout
@@ -37,6 +38,7 @@ def test_a_users_model_is_audited(probe, place, drawn):
     probe("verify", "runs/mine", "--rerun", "--allow-code", code=0)
 
 
+@pytest.mark.slow
 def test_replace_deletes_an_audit_and_nothing_else(probe, audited):
     (audited / "mine.toml").write_text((audited / "mine.toml").read_text().replace("[model]", "seed = 3\n[model]", 1))
     assert "left as it is" in probe("audit", "--plan", "mine.toml", "--allow-code", code=2).stderr
@@ -48,6 +50,7 @@ def test_replace_deletes_an_audit_and_nothing_else(probe, audited):
     assert (audited / "else" / "mine" / "diary.txt").exists()
 
 
+@pytest.mark.slow
 def test_a_second_audit_shows_the_first_as_one_json_document_unless_that_was_changed(probe, place):
     again = ("audit", "--plan", "mine.toml", "--allow-code", "--json")
     (first,) = json.loads(probe(*again, code=1).stdout)
@@ -65,6 +68,7 @@ def test_a_second_audit_shows_the_first_as_one_json_document_unless_that_was_cha
     assert "differs" in probe("audit", "--plan", "mine.toml", "--allow-code", code=4).stderr
 
 
+@pytest.mark.slow
 def test_reports_come_as_page_data_and_table(probe, audited):
     assert probe("report", "runs/mine", code=0).stdout.lstrip().lower().startswith("<!doctype html>")
     assert json.loads(probe("report", "runs/mine", "--format", "json", code=0).stdout)["name"] == "mine"
@@ -118,6 +122,7 @@ def test_a_model_that_fails_half_way_loses_only_its_step(probe, place):
     assert "no gradients on Sundays" in errors[0].note
 
 
+@pytest.mark.slow
 def test_group_codes_are_names_and_groups_of_one_or_no_row_are_reported(probe, place):
     text = (place / "people.csv").read_text().replace(",F,", ",01,").replace(",M,", ",1,").splitlines()
     text[1] = re.sub(",0?1,", ",X,", text[1])
@@ -164,6 +169,7 @@ def test_truncated_weights_are_refused(probe, place):
     assert "copy it again" in probe("audit", "--plan", "mine.toml", "--allow-code", code=2).stderr
 
 
+@pytest.mark.slow
 def test_an_audit_of_one_row_is_inconclusive(probe, place, drawn):
     (place / "people.csv").write_text("\n".join((place / "people.csv").read_text().splitlines()[:2]) + "\n")
     edit(
@@ -179,6 +185,7 @@ def test_input_without_rows_is_refused(probe, place):
     assert "no rows" in probe("audit", "--plan", "mine.toml", "--allow-code", code=2).stderr
 
 
+@pytest.mark.slow
 def test_hostile_names_are_text_on_the_page_and_cannot_send_control_characters_to_a_terminal(probe, place, drawn):
     text = (place / "people.csv").read_text().replace(",M,", ",</script><img src=x onerror=alert(1)>,")
     (place / "people.csv").write_text(text.replace(",F,", ",\x1b[2J\u202e,"))
@@ -229,6 +236,7 @@ def test_unknown_missing_and_repeated_names_of_models_are_refused(probe, place):
     )
 
 
+@pytest.mark.slow
 def test_an_interrupt_keeps_what_is_done(probe, place, monkeypatch):
     carry_out = steps._one
 
@@ -266,6 +274,7 @@ def test_ctrl_c_in_a_terminal_ends_an_audit_cleanly(place):
     assert read("runs/mine").manifest.status == "interrupted"
 
 
+@pytest.mark.slow
 def test_probe_methods_lists_all_methods(probe):
     text = probe("methods", code=0).stdout
     assert "kernel_shap" in text

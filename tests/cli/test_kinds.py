@@ -18,6 +18,7 @@ NEAREST, PERMUTED, SMOOTHED = (
 )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_every_kind_that_has_a_verb_has_a_command_whose_help_lists_its_methods(probe):
     commands = {each.name for each in app.registered_commands}
     assert {kind.verb for kind in KINDS.values()} - {""} == {"explain", "attack", "search", "certify", "survey"}

@@ -52,6 +52,7 @@ def audit(probe, place, data):
     return probe("audit", "--plan", "images.toml", "--allow-code", "--json")
 
 
+@pytest.mark.slow
 def test_a_folder_of_images_is_audited_at_the_size_that_the_plan_names(probe, photos):
     result = audit(probe, photos, 'folder = "photos"\nsize = [16, 16]\nsquares = 8')
     assert result.exit_code in (0, 1), result.output
@@ -79,6 +80,7 @@ def test_photos_are_resized_to_the_input_size_of_a_zoo_network(probe, photos):
     assert "dark, light" in result.stderr
 
 
+@pytest.mark.slow
 def test_images_in_an_npz_file_are_audited_with_their_groups_and_classes(probe, photos):
     random = np.random.default_rng(0)
     inputs = np.concatenate([random.uniform(0, 0.4, (5, 3, 8, 8)), random.uniform(0.6, 1, (5, 3, 8, 8))])

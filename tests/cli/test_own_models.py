@@ -55,6 +55,7 @@ def build():
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("code", "name"), [(ESTIMATOR, "fitted"), (ANY, "written")])
 def test_a_factory_may_return_what_has_predict_proba(probe, place, code, name):
     (place / f"{name}.py").write_text(code)
@@ -91,6 +92,7 @@ def test_a_bundle_from_elsewhere_runs_nothing_when_it_is_rerun(probe, audited):
     assert not (audited / "ran").exists()
 
 
+@pytest.mark.slow
 def test_what_a_model_prints_does_not_reach_stdout(probe, place):
     (place / "talker.py").write_text(
         "print('imported')\nfrom torch import nn\nclass Net(nn.Linear):\n    def forward(self, x):\n"
@@ -131,6 +133,7 @@ def test_code_that_exits_or_does_not_parse_is_one_sentence(probe, place, monkeyp
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.slow
 def test_a_state_dict_is_audited_as_the_same_weights_in_safetensors(probe, audited):
     torch.save({"model": {f"module.{k}": v for k, v in load_file(audited / "weights.safetensors").items()}}, "w.pt")
     before = findings("runs/mine")
@@ -146,6 +149,7 @@ def test_a_pickle_is_refused_as_unsafe(probe, place):
     assert not (place / "exploded").exists()
 
 
+@pytest.mark.slow
 def test_an_onnx_file_needs_no_allow_code(probe, place):
     weights = load_file(place / "weights.safetensors")
     nodes = [helper.make_node("Gemm", ["x", "W", "b"], ["z"], transB=1)]
@@ -163,6 +167,7 @@ def test_an_onnx_file_needs_no_allow_code(probe, place):
     probe("verify", "runs/mine", "--rerun", code=0)
 
 
+@pytest.mark.slow
 def test_a_folder_of_our_own_architecture_needs_no_card(probe, place):
     from probe_models.networks import build
 
@@ -243,6 +248,7 @@ methods = [{method = "fgsm"}]
 """
 
 
+@pytest.mark.slow
 def test_an_image_classifier_of_hugging_face_is_audited_on_images_of_the_zoo(probe, place):
     image(place / "vit", classes=10)
     (place / "vit.toml").write_text('[model]\ntransformers = "vit"\n' + IMAGES)
@@ -278,6 +284,7 @@ def test_the_classes_of_a_network_of_timm_are_its_own_where_it_names_them_and_el
     assert not model.notices
 
 
+@pytest.mark.slow
 def test_a_network_of_timm_is_audited_on_images_of_the_zoo(probe, place, monkeypatch):
     monkeypatch.setitem(sys.modules, "timm", stand_in())
     random = torch.Generator().manual_seed(0)

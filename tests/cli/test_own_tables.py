@@ -195,6 +195,7 @@ def test_a_group_that_is_a_feature_too_stays_a_number(opened):
     assert data.groups["age"].tolist() == table["age"].astype(str).tolist()
 
 
+@pytest.mark.slow
 def test_notices_are_printed_and_are_on_the_first_page(probe, place, drawn):
     lines = (place / "people.csv").read_text().replace(",F,", ",None,").splitlines()
     lines[1:21] = [line.replace(",None,", ",,").replace(",M,", ",,") for line in lines[1:21]]

@@ -27,6 +27,7 @@ def test_a_plan_names_label_groups_and_features_by_the_columns(probe, place):
     assert text.count("# guess") == 4
 
 
+@pytest.mark.slow
 def test_a_plan_becomes_an_audit_once_its_model_is_named(probe, place):
     text = probe("plan", "people.csv").stdout
     text = text.replace('"my_package.nets:build"', '"mine:build"').replace('# weights = "model', 'weights = "weights')

@@ -64,6 +64,7 @@ def here(files, monkeypatch):
     return files
 
 
+@pytest.mark.slow
 def test_a_users_regression_is_audited_from_a_plan(probe, here):
     said = probe("audit", "--plan", "hours.toml", "--allow-code").output
     assert (here / "runs/hours/audit.json").exists(), said

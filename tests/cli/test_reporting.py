@@ -24,6 +24,7 @@ def here(made, tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_findings_are_written_for_other_tools(probe, here):
     assert ElementTree.fromstring(probe("export", "people", "--format", "junit", code=0).stdout).tag == "testsuites"
     probe("export", "people", "--format", "sarif", "--out", "x.sarif", code=0)
@@ -36,6 +37,7 @@ def test_findings_are_written_for_other_tools(probe, here):
     assert "its digest differs" in probe("export", "people", "--format", "sarif", code=4).stderr
 
 
+@pytest.mark.slow
 def test_a_report_is_written_with_chosen_sections_notes_and_seal(probe, here):
     (here / "notes.txt").write_text("Read on Monday.")
     asked = ("--sections", "scope, findings", "--notes", "notes.txt", "--out", "page.html")

@@ -75,6 +75,7 @@ def place(tmp_path, monkeypatch):
     return plan
 
 
+@pytest.mark.slow
 def test_task_options_of_commands_say_what_outputs_mean(place):
     several = place("several", "said:build", ["tall", "old"])
     assert "label lists 2 columns" in call("explain", *several, code=2).stderr
@@ -113,6 +114,7 @@ def test_a_regressor_of_a_factory_is_explained_attacked_and_compared_between_gro
     assert 'has task = "multilabel", and a LinearRegression predicts outputs; leave task out' in refused
 
 
+@pytest.mark.slow
 def test_images_of_a_plan_are_explained_by_segments_of_each(tmp_path, monkeypatch, place):
     images = np.zeros((6, 3, 12, 12), dtype=np.float32)
     for at, image in enumerate(images):

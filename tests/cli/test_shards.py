@@ -2,11 +2,14 @@
 
 import json
 
+import pytest
+
 from probe.audit import read
 
 RUN = "audit", "--plan", "mine.toml", "--allow-code"
 
 
+@pytest.mark.slow
 def test_parts_are_merged_to_the_audit_that_one_machine_would_have_written(probe, place):
     for number in (1, 2):
         result = probe(*RUN, "--shard", f"{number}/2", "--out", f"parts/{number}", code=0)
@@ -22,6 +25,7 @@ def test_parts_are_merged_to_the_audit_that_one_machine_would_have_written(probe
     assert "--shard 1/2" in probe("merge", "runs", "--out", "run", code=2).stderr
 
 
+@pytest.mark.slow
 def test_of_several_plans_one_that_cannot_be_run_does_not_end_the_others(probe, place):
     plan = (place / "mine.toml").read_text()
     (place / "bad.toml").write_text(plan.replace("people.csv", "gone.csv"))

@@ -26,6 +26,7 @@ def here(made, tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_a_signed_bundle_is_signed_by_its_signer_and_by_nobody_else(probe, here):
     said = probe("verify", "people", code=0).stdout
     assert "Seal: consistent with itself." in said
@@ -45,6 +46,7 @@ def test_a_signed_bundle_is_signed_by_its_signer_and_by_nobody_else(probe, here)
     assert "nobody in others signed the bundle" in probe("verify", "people", "--signers", "others", code=4).stderr
 
 
+@pytest.mark.slow
 def test_a_signature_of_another_bundle_ends_with_the_code_of_integrity_without_signers_too(probe, here):
     probe("sign", "people", "--key", "key", code=0)
     shutil.copytree("people", "other")
@@ -102,6 +104,7 @@ def test_a_sign_off_decides_about_every_failure_and_is_shown_where_the_bundle_is
     assert "a sign-off that signatures/" in probe("verify", "people", code=4).stderr
 
 
+@pytest.mark.slow
 def test_a_counter_signature_is_shown_where_the_bundle_is_verified(probe, here, drawn, monkeypatch):
     from probe.audit import plan_from, read, run
     from probe.audit.signing.countersignatures import BINDS

@@ -45,6 +45,7 @@ def trained(once, probe, place):
     return json.loads((place / "said").read_text())
 
 
+@pytest.mark.slow
 def test_colour_images_in_folders_are_trained_on_and_audited_by_the_folders_name(probe, place, trained):
     assert trained["architecture"]["kwargs"] == {"widths": [4, 8], "channels": 3, "classes": 2, "side": 12}
     assert trained["metrics"]["accuracy"] == 1.0
@@ -94,6 +95,7 @@ def test_images_of_one_size_are_read_in_their_own_sides(probe, place):
     assert zoo.data("trained/photos").inputs.shape[1:] == (1, 9, 14)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("shape", "names"), [((30, 9, 14), {"x": "x", "y": "y"}), ((30, 9, 14, 3), {})])
 def test_arrays_of_images_are_trained_on_and_attacked_by_the_folders_name(probe, place, shape, names):
     labels = np.arange(30) % 2
@@ -136,6 +138,7 @@ def test_a_mistake_with_arrays_is_one_sentence_and_leaves_nothing(probe, place, 
     assert not (place / "trained").exists()
 
 
+@pytest.mark.slow
 def test_images_are_trained_on_in_colour_or_grey_with_augmentations(probe, place):
     photos(place / "photos", count=8, width=12)
     augment = "augment={flip=0.5, shift=1, cutout=2, crop=1, noise=0.1}"

@@ -32,6 +32,7 @@ def trained(probe, place):
     return call
 
 
+@pytest.mark.slow
 def test_a_label_of_numbers_is_a_regression_in_its_unit(probe, place, trained):
     card, _ = trained(
         table(label=lambda k, x: f"{40_000 + 60_000 * x:.0f}", job=lambda k: "abc"[k % 3]),

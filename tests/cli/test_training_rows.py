@@ -53,6 +53,7 @@ def test_a_training_table_without_a_column_is_refused_by_its_name(tmp_path):
         learned(source, data, None, lambda source: data)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("known", "said"),
     [

@@ -82,6 +82,7 @@ def test_invalid_settings_are_refused_before_training(options, message, probe, t
     assert not (tmp_path / "trained/tiny/card.json").exists()
 
 
+@pytest.mark.slow
 def test_seeds_trained_with_other_settings_are_not_counted_as_done(probe, tiny):
     probe("train", "tiny", "--device", "cpu", "--seeds", "2", code=0)
     assert "epoch 1/" not in probe("train", "tiny", "--device", "cpu", "--seeds", "2", code=0).stderr

@@ -81,6 +81,7 @@ def test_the_file_of_numbers_has_every_finding_and_every_reading(found):
     assert table["first"].dtype == float
 
 
+@pytest.mark.slow
 def test_the_two_newest_audits_of_the_same_data_are_compared_unless_others_are_asked_for(folder, ids):
     listed = runs.listing(folder)[0]
     first, second = comparing.usual(listed)
@@ -90,6 +91,7 @@ def test_the_two_newest_audits_of_the_same_data_are_compared_unless_others_are_a
     assert [app.query_params[key] for key in ("first", "second")] == [first, second]
 
 
+@pytest.mark.slow
 def test_changed_statuses_come_first_then_readings_then_what_is_new_or_gone(folder, ids):
     app = show(folder, ids, "table", "better")
     assert [h.value for h in app.header[1:5]] == [
@@ -140,6 +142,7 @@ def test_a_button_swaps_both_audits(folder, ids, arguments):
     assert "✕ worse" in text(app)
 
 
+@pytest.mark.slow
 def test_hostile_names_are_text_in_a_comparison(folder, ids):
     app = show(folder, ids, "table", "hostile")
     shown = "".join(frame.value.to_csv() for frame in app.table) + "".join(str(e.value) for e in app.markdown)

@@ -44,12 +44,14 @@ def test_the_first_page_loads_nothing_heavy_and_the_rest_is_loaded_after_it(bund
     assert {"scipy", "matplotlib", "probe.report"} <= set(then.split())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["image", "tampered"])
 def test_a_process_of_its_own_says_of_an_audit_what_the_viewer_would(bundles, checker, kind):
     folder = str(getattr(bundles, kind).folder)
     assert checker.check(folder) == runs.check(folder)
 
 
+@pytest.mark.slow
 def test_a_process_that_was_killed_is_started_again_and_one_that_cannot_be_is_done_without(
     bundles, checker, monkeypatch
 ):
@@ -64,6 +66,7 @@ def test_a_process_that_was_killed_is_started_again_and_one_that_cannot_be_is_do
     assert checker.check(folder) == runs.check(folder)
 
 
+@pytest.mark.slow
 def test_a_process_ends_with_the_viewer_and_when_it_has_nothing_to_do(monkeypatch, checker):
     checker.begin()
     checker._process.stdin.close()

@@ -85,6 +85,7 @@ def test_the_list_of_runs_is_paged_and_never_empty():
     assert [len(part) for part in history.pages([None] * (2 * history.PER_PAGE + 1))] == [20, 20, 1]
 
 
+@pytest.mark.slow
 def test_the_page_shows_how_each_run_ended_and_whether_its_files_are_those_recorded(folder):
     app = opened(folder, "runs")
     said = text(app)

@@ -104,6 +104,7 @@ def test_the_lab_shows_refusals_of_the_library_in_its_words(show, desk, tmp_path
     assert any("age" in warning.value and "holds texts" in warning.value for warning in app.warning)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("view", ["explain", "attack", "what-if"])
 @pytest.mark.parametrize("subject", [*FORMS, *TASKS])
 def test_every_part_is_drawn_for_every_form_and_task(show, monkeypatch, tmp_path, subject, view):  # noqa: F811
@@ -123,6 +124,7 @@ def test_every_part_is_drawn_for_every_form_and_task(show, monkeypatch, tmp_path
     assert not app.error
 
 
+@pytest.mark.slow
 def test_the_quality_of_each_method_stands_beside_its_explanation(show, desk, tmp_path):  # noqa: F811
     app = show(tmp_path, "lab", model="people", row="2")
     app.toggle(key="lab quality").set_value(True).run()
@@ -146,6 +148,7 @@ def test_an_attribute_is_flipped_with_and_without_its_proxies(show, desk, tmp_pa
     assert "Instead,Proxies changed with it,Answer" in said
 
 
+@pytest.mark.slow
 def test_what_is_shown_is_kept_as_a_bundle_and_an_audit_is_run(show, desk, tmp_path):  # noqa: F811
     app = show(tmp_path, "lab", model="people", row="2", view="attack")
     app.button(key="lab keep").click().run()
@@ -158,6 +161,7 @@ def test_what_is_shown_is_kept_as_a_bundle_and_an_audit_is_run(show, desk, tmp_p
     assert not app.success  # of this row nothing was kept
 
 
+@pytest.mark.slow
 def test_all_explanations_shown_side_by_side_are_kept(show, desk, tmp_path):  # noqa: F811
     app = show(tmp_path, "lab", model="people", row="2")
     app.multiselect(key="lab explainers people").set_value(["lime", "input_x_gradient"]).run()
@@ -189,6 +193,7 @@ def test_a_counterfactual_search_lists_the_changes(show, desk, tmp_path):  # noq
     assert "Reached,Answer,Distance,Changed" in text(app)
 
 
+@pytest.mark.slow
 def test_an_audit_is_planned_started_and_found(show, desk, tmp_path):  # noqa: F811
     app = show(tmp_path, "lab", model="people", view="audit")
     app.text_area(key="lab plan people").set_value(PLAN)

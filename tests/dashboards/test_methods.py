@@ -61,6 +61,7 @@ def test_what_a_method_cost_in_the_audits_of_the_folder_is_told(known):
     assert methods.costs(known["fgsm"], [run]) == []
 
 
+@pytest.mark.slow
 def test_methods_of_other_packages_are_listed_as_such(tmp_path):
     install(tmp_path)
     with installed(tmp_path):
@@ -96,6 +97,7 @@ def test_a_link_to_a_method_that_is_not_there_says_what_is_shown_instead(tmp_pat
     assert "contribution over all" in text(app)
 
 
+@pytest.mark.slow
 def test_the_list_of_methods_is_there_without_any_audit_and_without_torch(tmp_path):
     app = opened(tmp_path, "methods")
     assert [h.value for h in app.header[: len(methods.FAMILIES)]] == list(methods.FAMILIES.values())
@@ -161,6 +163,7 @@ def test_a_name_that_is_no_method_of_the_registry_leads_nowhere(bundles):
     assert "2,000" in shown
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", ["instance", "explanations"])
 def test_every_table_of_methods_leads_to_what_they_do(bundles, page):
     app = opened(bundles.table.folder.parent, page)

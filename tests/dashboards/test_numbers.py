@@ -13,6 +13,7 @@ from tests.test_regression import SLOPES, X, Y, audited
 __all__ = ["audited", "show"]
 
 
+@pytest.mark.slow
 def test_the_viewer_calls_an_answer_right_within_the_tolerance_and_asks_for_no_classes(audited, show):
     bundle = audited[1]
     right = (X @ SLOPES - Y).abs() <= 0.3
@@ -27,6 +28,7 @@ def test_the_viewer_calls_an_answer_right_within_the_tolerance_and_asks_for_no_c
         assert instance.ranking(bundle, row)["Truth"].tolist() == [number(float(Y[row]))]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("written")
 def test_report_and_viewer_say_the_answer_before_an_attack_and_no_probability_of_a_number(audited):
     bundle = audited[1]

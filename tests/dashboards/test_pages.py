@@ -216,6 +216,7 @@ def test_the_page_says_that_an_attack_left_a_text_unchanged(show, bundles):
     assert "There is no change to show" in text(app)
 
 
+@pytest.mark.slow
 def test_hostile_words_are_text_in_html_too(show, bundles):
     rows = bundles.hostile_prose.arrays("instances")["rows"]
     html = "".join(markup(show(bundles.hostile_prose.folder.parent, "instance", row=str(row))) for row in rows)
@@ -277,6 +278,7 @@ def test_a_filter_is_in_the_link_and_the_link_in_the_filter(show, bundles):
     assert "Inconclusive" not in "".join(frame.value.to_csv() for frame in app.table[:-2])
 
 
+@pytest.mark.slow
 def test_next_and_previous_step_through_the_examples(show, bundles):
     rows = [str(row) for row in bundles.image.arrays("instances")["rows"]]
     app = show(bundles.image.folder.parent, "instance", row=rows[1])

@@ -60,6 +60,7 @@ def test_many_classes_are_shown_by_their_most_frequent_mistakes(bundles, monkeyp
     assert sum(counts) == (labels != chosen).sum()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cut", [0.5, 0.37])
 def test_every_count_of_a_threshold_leads_to_its_rows(bundles, labelled, cut):
     led(bundles.table, decided.threshold(bundles.table, "run", ANY, cut))
@@ -74,6 +75,7 @@ def test_every_slice_leads_to_its_rows_and_small_ones_are_last(bundles, labelled
     assert found["Note"].iloc[-1] == "fewer than 30 rows"
 
 
+@pytest.mark.slow
 def test_the_decisions_about_one_label_are_told_apart(labelled):
     for at, (id_, name) in enumerate(examples.ones(labelled).items()):
         stored = labelled.arrays("predictions")
@@ -89,6 +91,7 @@ def test_every_bin_of_a_reliability_diagram_leads_to_its_rows(bundles, labelled)
     assert not linked(performance.bins(bundles.image))
 
 
+@pytest.mark.slow
 def test_every_bin_of_errors_leads_to_its_rows(audited):
     bundle = audited[1]
     found = sliced.distribution(bundle, "run", ANY)
@@ -218,6 +221,7 @@ def test_the_csv_of_rows_has_each_attack_and_exact_probabilities(bundles):
     assert "'=cmd" in rows.csv(bundles.hostile, [0, 1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", ["performance", "rows"])
 def test_several_labels_and_numbers_have_their_pages(show, labelled, audited, page):
     said = text(show(labelled.folder, page, one="tall"))

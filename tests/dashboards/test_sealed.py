@@ -32,6 +32,7 @@ def result(place):
     return runs.check(place / "runs" / "people")
 
 
+@pytest.mark.slow
 def test_the_seal_of_a_page_is_that_of_the_terminal(place, result):
     public = (place / "key.pub").read_text()
     whole, evidence = result.digests
@@ -55,6 +56,7 @@ def test_a_sign_off_says_which_signature_covers_it(place, result):
     assert list(sealed.decisions(record)["Decision"]) == ["accepted"] * 3
 
 
+@pytest.mark.slow
 def test_the_page_shows_seal_signature_sign_off_exports_and_commands(place, arguments):
     arguments(place / "runs")
     app = opened(place / "runs", "evidence")

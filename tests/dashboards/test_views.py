@@ -16,6 +16,7 @@ DASH = "\N{EN DASH}"
 HOSTILE = ["</script>", "![x](http://e.example/x)", "$x$", "www.e.example", ":smile:", "a|b", "**b**", "~~s~~"]
 
 
+@pytest.mark.slow
 def test_the_viewer_loads_no_torch_and_what_it_loads_ahead_needs_no_server():
     modules = "figures, state, views.bias, views.evidence, views.examples, views.instance, views.performance, "
     modules += "views.proofs, views.robustness, views.runs, views.summary"

@@ -72,6 +72,7 @@ def test_the_numbers_of_every_finding_are_one_text_in_report_viewer_and_terminal
     assert len(in_report(bundle)) == len(bundle.manifest.findings)
 
 
+@pytest.mark.slow
 def test_what_is_printed_and_what_is_on_the_page_hold_the_same_numbers(bundles, report, capsys):
     terminal.summary(bundles.table)
     printed, page = capsys.readouterr().out, Page(report("table")[1]).text
@@ -155,6 +156,7 @@ def words_read(bundle):
 ALL = ["table", "image", "prose", "graph", "bare", "interrupted", "proofs", "hostile"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ALL)
 def test_every_number_that_is_read_of_a_bundle_is_one_text_in_report_and_viewer(bundles, report, name):
     bundle = getattr(bundles, name)

@@ -28,6 +28,7 @@ def held(method, truth, model, x, targets, draws=60):
     return float(torch.stack(inside).double().mean())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("samples", [60, 250])
 def test_intervals_of_lime_hold_its_limit(network, rows, samples):
     model, x, targets = network(8, 1), rows(12, 8), torch.zeros(12, dtype=torch.long)
@@ -123,6 +124,7 @@ def test_rankings_say_how_sure_each_place_is(game):
     assert alone["above next"].isna().all()
 
 
+@pytest.mark.slow
 def test_a_confidence_of_nine_in_ten_is_right_nine_times_in_ten(network, rows):
     """Whether the first of two neighbours in a ranking is the larger: 40 draws of 12 features of 4 examples."""
     model, x, targets = network(12, 1), rows(4, 12), torch.tensor([0, 1, 2, 0])
@@ -185,6 +187,7 @@ def test_bars_of_sampled_values_have_whiskers_of_two_standard_errors(network, ro
     assert not Lime()(network(6), rows(1, 6)).plot().collections
 
 
+@pytest.mark.slow
 def test_coalitions_are_drawn_until_the_largest_features_are_decided_and_no_longer(network, rows):
     model, x, targets = network(12, 1), rows(6, 12), torch.tensor([0, 1, 2, 0, 1, 2])
     truth = KernelShap()(model, x, targets).by_feature().abs()

@@ -48,6 +48,7 @@ def test_expected_gradients_converge_to_the_mean_of_integrated_gradients(network
     assert Completeness()(model, found).value < 0.02
 
 
+@pytest.mark.slow
 def test_captum_agrees_up_to_the_draws(network, rows):
     model, x, targets = network(), rows(2, 8), torch.tensor([0, 1])
     with torch.random.fork_rng():

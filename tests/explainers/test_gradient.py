@@ -196,6 +196,7 @@ def test_a_row_that_adds_up_is_not_divided_because_its_neighbour_is():
     assert attribution.values[1].abs().max() == 0
 
 
+@pytest.mark.slow
 def test_parts_are_held_for_a_few_paths_at_a_time(network, rows, monkeypatch):
     model, x = network(), rows(5, 8)
     method = IntegratedGradients(steps=3, tolerance=1e-6)

@@ -180,6 +180,7 @@ def test_the_error_of_kernel_shap_falls_with_the_square_root_of_its_budget(netwo
     assert more < 0.1 * rms(exact)
 
 
+@pytest.mark.slow
 def test_the_estimate_is_closer_than_captums_at_the_same_budget(network, rows):
     model, x, targets = network(12, 1), rows(2, 12), torch.tensor([0, 1])
     exact = KernelShap(coalitions=2**12)(model, x, targets).values

@@ -101,6 +101,7 @@ def test_the_desk_shows_each_owner_only_their_own_jobs(desk):
     assert "predictions" in {step.name for step in bundle.manifest.steps}
 
 
+@pytest.mark.slow
 def test_a_model_that_cannot_be_opened_refuses_all_waiting_requests(desk):
     jobs = [desk.ask(who, "none", {"ask": "answer", "row": {"row": at}}) for at, who in enumerate(("ann", "bob"))]
     ended = [desk.wait(who, job.id) for who, job in zip(("ann", "bob"), jobs, strict=True)]

@@ -83,6 +83,7 @@ def test_an_explanation_of_one_of_several_labels_is_kept(tmp_path):
     assert np.array_equal(read(tmp_path / "kept").arrays("explain-saliency")["values"][0], shown["values"])
 
 
+@pytest.mark.slow
 def test_an_image_of_ones_own_has_the_segments_that_an_audit_gives_it(tmp_path):
     held = opened(*FORMS["images"](), runs=tmp_path, segments=3)
     mine = held.data.inputs[1].numpy()
@@ -149,6 +150,7 @@ def test_an_attack_is_kept_as_a_bundle_with_its_arrays(images, tmp_path, drawn):
     assert kept["predicted"][0].tolist() == shown["decided"].tolist()
 
 
+@pytest.mark.slow
 def test_the_explanation_before_an_attack_is_kept_with_it(images, tmp_path):
     request = {"ask": "attack", "row": {"row": 1}, "method": "pgd", "eps": ["0.1"], "explainer": "saliency"}
     for name, target in (("of-answer", {}), ("of-class", {"target": "a"})):
@@ -215,6 +217,7 @@ accuracy = 0.5
 """
 
 
+@pytest.mark.slow
 def test_an_audit_writes_a_bundle_that_verify_passes(people, tmp_path):
     told = []
     record, _ = ask(people, {"ask": "audit", "text": PLAN, "name": "mine"}, told=told.append)
@@ -225,6 +228,7 @@ def test_an_audit_writes_a_bundle_that_verify_passes(people, tmp_path):
     json.dumps(record, allow_nan=False)
 
 
+@pytest.mark.slow
 def test_a_plan_is_shown_checked_and_estimated(people):
     record, _ = ask(people, {"ask": "plan"})
     assert "[explain]" in record["text"]
@@ -235,6 +239,7 @@ def test_a_plan_is_shown_checked_and_estimated(people):
     assert record["seconds"] > 0
 
 
+@pytest.mark.slow
 def test_an_audit_that_is_cancelled_keeps_what_is_done(people, tmp_path, monkeypatch):
     from probe.attacks import FGSM
 

@@ -42,6 +42,7 @@ def test_the_worst_logits_and_their_gradients_are_those_of_explicit_intervals():
         torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_certified_training_certifies_more_than_plain_training():
     source = torch.Generator().manual_seed(1)
     x = torch.rand(300, 4, generator=source)

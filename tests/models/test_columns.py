@@ -36,6 +36,7 @@ def people(tmp_path):
     return lambda *features: from_csv(path, label="hired", classes=["no", "yes"], features=list(features))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("architecture", SIZES)
 def test_the_order_of_columns_does_not_change_training(architecture, people):
     """One order is learned, and one epoch on the others ends with the same weights."""
@@ -92,6 +93,7 @@ def test_the_sizes_of_a_space_are_those_of_the_zoo(name):
     assert json.loads(json.dumps(recipe.kwargs)) == recipe.kwargs
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("architecture", SIZES)
 def test_a_table_of_numbers_alone_and_one_of_categories_alone_are_learned(architecture):
     bits = torch.tensor([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]).repeat(10, 1)

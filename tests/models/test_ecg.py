@@ -14,6 +14,7 @@ from probe.forms import Series
 NETWORKS = ("ecg-gru", "ecg-tcn")
 
 
+@pytest.mark.slow
 def test_heartbeats_follow_from_their_seed_and_no_series_is_in_both_splits():
     train, test = ecg.read("train"), ecg.read("test")
     assert (len(train), len(test)) == (4000, 1000)

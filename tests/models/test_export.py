@@ -18,6 +18,7 @@ GRAPHS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("architecture", [*SMALL, *TEXTS, *GRAPHS])
 def test_an_exported_network_takes_any_number_of_rows(architecture):
     kwargs = (SMALL | TEXTS | GRAPHS)[architecture]

@@ -57,6 +57,7 @@ def test_the_slope_of_the_loss_decides_whether_more_epochs_are_suggested(each, v
     assert found.reason.endswith(reason)
 
 
+@pytest.mark.slow
 def test_after_two_falling_epochs_more_epochs_are_not_called_useless():
     recipe, losses = recipe_of("german-mlp"), {}
     for epochs in (2, 20):
@@ -172,6 +173,7 @@ def test_losses_of_a_learning_curve_are_measured_in_eval_mode_without_augmentati
         assert line[name] == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_a_run_saves_its_learning_curve_as_an_image(trained, tmp_path):
     for name in ("a", "b"):
         curve.draw(tmp_path / name, "easy", trained)

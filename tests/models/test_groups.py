@@ -163,6 +163,7 @@ def birds(count, seed, share):
     return Dataset(inputs, labels, groups=groups, space=Space(bounds=(-99.0, 99.0)), classes=("land", "water"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2))
 def test_balance_by_either_method_improves_the_worst_group(seed):
     data, test, found = birds(1000, seed, 0.95), birds(4000, seed + 100, 0.5), []

@@ -30,6 +30,7 @@ def test_initial_weights_have_mean_0_and_the_documented_variance(name, shape):
     assert abs(weight.mean().item()) < 4 * math.sqrt(VARIANCES[name](ins, outs) / weight.numel())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_orthogonal_weights_are_orthonormal_along_the_shorter_side(shape):
     matrix = drawn("orthogonal", shape).flatten(1)

@@ -19,6 +19,7 @@ def optimist(test):
     return Model(forward=lambda ids: logits.expand(len(ids), 2), embed=lambda ids: ids, space=test.space)
 
 
+@pytest.mark.slow
 def test_the_baseline_is_as_good_as_is_known_of_words_and_pairs_of_them(optimist, test):
     found = measure("linear baseline")(optimist, test)
     assert 0.77 < found["linear_baseline"] < 0.80
@@ -29,6 +30,7 @@ def test_the_baseline_is_as_good_as_is_known_of_words_and_pairs_of_them(optimist
     assert found["ahead_of_linear_baseline_high"] < 0
 
 
+@pytest.mark.slow
 def test_the_baseline_learns_nothing_from_what_it_is_tested_on(optimist, test):
     wrong = measure("linear baseline")(optimist, replace(test, labels=1 - test.labels))
     assert wrong["linear_baseline"] < 0.25

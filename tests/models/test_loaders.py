@@ -40,6 +40,7 @@ def trained(data, settings=SETTINGS, **others):
     return weights(network), found
 
 
+@pytest.mark.slow
 def test_rows_read_by_a_loader_train_as_rows_in_memory_bit_for_bit(stored, one_thread):
     in_memory, read = trained(rows()), trained(stored)
     assert same(in_memory[0], read[0])
@@ -47,6 +48,7 @@ def test_rows_read_by_a_loader_train_as_rows_in_memory_bit_for_bit(stored, one_t
     assert read[1].rows == 180
 
 
+@pytest.mark.slow
 def test_the_seed_decides_the_order_of_rows_that_are_read(stored, one_thread):
     one, again, other = (trained(stored, seed=seed)[0] for seed in (1, 1, 2))
     assert same(one, again)
@@ -69,6 +71,7 @@ class Ends:
         return self.of[rows]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at", [6, 17])  # in the first epoch and in the second
 def test_a_run_over_a_loader_is_resumed_with_the_same_bits(stored, tmp_path, one_thread, at):
     with pytest.raises(KeyboardInterrupt):
@@ -138,6 +141,7 @@ class Noisy(Numbered):
         return 0.5 * self.data.inputs[row] + 0.2 * torch.rand(()) + 0.2 * np.random.rand(), self.data.labels[row]  # noqa: NPY002  # as people do
 
 
+@pytest.mark.slow
 def test_the_number_of_reading_processes_does_not_change_the_bits(stored, one_thread):
     settings, global_state = Settings(epochs=2, batch_size=20), torch.get_rng_state()
     for one, other in (

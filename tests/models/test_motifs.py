@@ -80,6 +80,7 @@ def test_classes_are_equally_frequent_and_in_no_order(split):
     assert abs(int(labels[: len(labels) // 2].bincount()[0]) - len(labels) // 8) < len(labels) // 80
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("learner", [LogisticRegression(max_iter=1000), HistGradientBoostingClassifier(random_state=0)])
 def test_degrees_do_not_predict_the_class_of_a_motif(learner):
     counts = [np.stack([(degrees(split) == d).sum(1) for d in range(12)], 1) for split in ("train", "test")]

@@ -47,6 +47,7 @@ def test_adult_hours_are_predicted_better_than_by_a_linear_model_and_as_well_as_
     assert card["r_squared"] == pytest.approx(card["boosted_trees_baseline_r_squared"], abs=0.01)
 
 
+@pytest.mark.slow
 def test_baselines_of_numbers_are_as_good_as_the_card_says():
     card = zoo.card("adult-hours-mlp")["metrics"]
     for key, value in measure("regression baselines")(zoo.load("adult-hours-mlp"), zoo.data("adult-hours")).items():

@@ -27,6 +27,7 @@ def test_a_custom_loss_trains_like_the_equal_built_in_one():
         assert torch.allclose(tensor, weights(own)[name], atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_custom_loss_is_minimised():
     # The least squares of the outputs against 3 and -2 are reached by weights of 0 and those biases.
     network = nn.Sequential(nn.Flatten(), nn.Linear(64, 2))

@@ -129,6 +129,7 @@ def test_a_training_run_killed_five_times_ends_with_the_same_bits(one_thread, tm
     assert len((tmp_path / METRICS).read_text().splitlines()) == LONGER.epochs
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("steps", [1, 5, 9, 10, 11, 17, 30])
 @pytest.mark.parametrize("optimiser", ["sgd", "momentum", "adagrad", "adamw"])
 def test_a_training_run_resumed_after_any_step_ends_with_the_same_bits(
@@ -221,6 +222,7 @@ def test_a_network_that_differs_only_in_what_has_no_weights_is_another_run(archi
         fit(build(architecture, kwargs | other), rows(), SETTINGS, device=CPU, progress=quiet, folder=tmp_path)
 
 
+@pytest.mark.slow
 def test_two_runs_cannot_share_a_folder(tmp_path):
     code = "import sys, time; from pathlib import Path; from probe_models.training.state import locked\n"
     code += "with locked(Path(sys.argv[1])): print('mine', flush=True); time.sleep(60)"

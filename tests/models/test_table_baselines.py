@@ -55,6 +55,7 @@ def test_test_rows_count_as_seen_in_training_by_inputs_alone():
     assert seen_in_training(test, train) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "seen", "share"),
     [

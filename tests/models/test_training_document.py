@@ -32,6 +32,7 @@ class Kept:
     log_metrics = log
 
 
+@pytest.mark.slow
 def test_the_examples_of_the_training_guide_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     given = {"writer": Kept(), "run": Kept(), "mlflow": Kept()}

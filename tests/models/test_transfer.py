@@ -165,6 +165,7 @@ def test_adapt_trains_a_bundled_network_on_the_users_data():
     assert (model.predict(even.inputs) == even.labels).double().mean() > 0.8
 
 
+@pytest.mark.slow
 def test_a_recipe_begins_with_a_model_and_its_card_says_so(tmp_path):
     recipe = recipe_of("digits-cnn")
     short = replace(recipe, settings=replace(recipe.settings, epochs=1, freeze={"blocks.*": 1}))

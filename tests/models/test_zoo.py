@@ -63,6 +63,7 @@ def change(folder, **parts):
     (folder / "card.json").write_text(json.dumps(card | parts))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", zoo.names())
 def test_a_bundled_network_reaches_its_required_and_recorded_metrics(name):
     card, recipe = zoo.card(name), recipes.RECIPES[name]
@@ -126,6 +127,7 @@ def test_a_loaded_model_fits_its_data():
     assert bool((gradient[:, :5] != 0).any())
 
 
+@pytest.mark.slow
 def test_zoo_names_load_no_torch_and_a_network_no_sympy():
     code = (
         "import sys; from probe import zoo; print(zoo.names(), 'torch' in sys.modules); "
@@ -155,6 +157,7 @@ def test_a_refused_run_leaves_no_folder(tiny, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_the_first_line_says_how_many_rows_are_trained_on_and_how_many_choose_the_epoch(tiny, tmp_path):
     lines = []
     train("tiny", out=tmp_path, device="cpu", progress=lines.append)
@@ -230,6 +233,7 @@ def test_missing_files_are_named(folder):
         zoo.load(folder)
 
 
+@pytest.mark.slow
 def test_training_writes_a_folder_that_loads_and_is_never_overwritten(tiny, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     lines = []
@@ -242,6 +246,7 @@ def test_training_writes_a_folder_that_loads_and_is_never_overwritten(tiny, tmp_
         train("tiny", device="cpu", progress=lines.append)
 
 
+@pytest.mark.slow
 def test_the_test_split_is_read_only_after_the_weights_are_written(tiny, tmp_path, monkeypatch):
     reads, read = [], adult.read
 
@@ -254,6 +259,7 @@ def test_the_test_split_is_read_only_after_the_weights_are_written(tiny, tmp_pat
     assert reads == [("train", False), ("test", True)]
 
 
+@pytest.mark.slow
 def test_a_run_ended_during_evaluation_is_resumed(tiny, tmp_path, monkeypatch):
     def impatient(*given):
         raise KeyboardInterrupt
@@ -269,6 +275,7 @@ def test_a_run_ended_during_evaluation_is_resumed(tiny, tmp_path, monkeypatch):
     assert {p.name for p in tmp_path.iterdir()} == FILES
 
 
+@pytest.mark.slow
 def test_a_folder_is_locked_until_evaluation_ends(tiny, tmp_path, monkeypatch):
     def watched(model, data, measures):
         monkeypatch.setattr("probe_models.zoo.train.evaluate", evaluate)
@@ -287,6 +294,7 @@ def test_a_folder_is_locked_until_evaluation_ends(tiny, tmp_path, monkeypatch):
     assert "another process trains into" in str(error)
 
 
+@pytest.mark.slow
 def test_finished_seeds_are_not_trained_again(tiny, tmp_path):
     trained = []
     cards = [train("tiny", out=tmp_path, device="cpu", seeds=2, progress=trained.append) for _ in range(2)]
@@ -296,6 +304,7 @@ def test_finished_seeds_are_not_trained_again(tiny, tmp_path):
     assert cards[0]["over_seeds"]["accuracy"]["mean"] == pytest.approx(sum(accuracies) / 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("other", [{"architecture": "ftt"}, {"data": "compas"}, {"audited": "compas"}])
 def test_a_different_model_does_not_count_as_a_finished_seed(other, tiny, tmp_path):
     # Even if its arguments and settings are the same, as those of reviews-lstm and reviews-gru are.

@@ -70,6 +70,7 @@ def test_the_same_figure_is_the_same_bytes(draw):
     assert plots.to_png(draw()) == png
 
 
+@pytest.mark.slow
 def test_figures_drawn_in_sixteen_threads_equal_those_of_one():
     names = [name for name in FIGURES if name != "image"] * 3
     alone = {name: plots.to_svg(FIGURES[name]()) for name in set(names)}

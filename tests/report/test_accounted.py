@@ -37,6 +37,7 @@ def told(table, tmp_path_factory):
     return read(forged.folder)
 
 
+@pytest.mark.slow
 def test_the_first_page_the_scope_and_the_card_say_what_the_plan_says_of_use_and_that_it_was_not_checked(told):
     cover = render(told, Choice(("limits",)))
     assert "<dt>Intended use</dt><dd>first | reading &lt;b&gt;</dd>" in cover
@@ -76,6 +77,7 @@ def test_a_plan_with_a_section_about_use_is_read_again_as_it_was():
     assert plan_from(plain(record), sources=False).about == plan.about
 
 
+@pytest.mark.slow
 def test_the_ledger_has_a_line_for_each_row_and_its_counts_are_those_of_the_first_page(table, image):
     for bundle in (table, image):
         rows = list(csv.DictReader(io.StringIO(EXPORTS["rows"].write(bundle))))

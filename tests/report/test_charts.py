@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from probe import plots
 from probe.audit.bundle import Bundle
@@ -23,6 +24,7 @@ def test_saliency_is_captioned_as_a_gradient_and_the_others_by_what_they_add_up_
     assert "the logit minus its mean over the references" in KernelShap.captioned("logit")
 
 
+@pytest.mark.slow
 def test_the_report_has_a_caption_for_each_method_as_the_step_records_it(table):
     page = page_of(table)
     steps = [s for s in table.manifest.steps if s.name.startswith("explain-")]
@@ -56,6 +58,7 @@ def test_the_charts_of_a_row_list_the_same_features_in_the_same_order(table):
     assert "a scale of its own" in " ".join(figure.split())
 
 
+@pytest.mark.slow
 def test_an_attacked_row_of_a_table_is_shown_by_its_values_and_the_probability_of_its_answer(tmp_path):
     bundle = make(table_parts(), tmp_path / "moved", explain={"sample": 0}, attack={"sample": 60, "eps": ["0.2"]})
     arrays = bundle.arrays("attack-pgd")

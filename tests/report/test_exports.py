@@ -90,6 +90,7 @@ def test_foreign_text_is_text_in_every_form(bundle, form):
         assert not [cell for row in csv.reader(io.StringIO(written)) for cell in row if cell.startswith(("=", "@"))]
 
 
+@pytest.mark.slow
 def test_a_report_has_the_sections_that_were_chosen_the_notes_and_one_seal(bundle, monkeypatch):
     page = render(bundle, Choice(("limits", "scope"), "First.\n\n<b>Second</b>", "signed by Ada <b>"))
     ids = re.findall('<section id="([^"]+)"', page)

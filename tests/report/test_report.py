@@ -55,6 +55,7 @@ def html(bundle) -> str:
     return page_of(bundle)
 
 
+@pytest.mark.slow
 def test_the_report_has_no_scripts_and_loads_nothing(html):
     page = Page(html)
     tags = {tag for tag, _ in page.elements}
@@ -74,6 +75,7 @@ def test_the_report_is_a_small_file(html):
     assert len(html.encode()) < 5 * 2**20
 
 
+@pytest.mark.slow
 def test_the_same_bundle_gives_the_same_bytes(image):
     assert render(read(image.folder)) == page_of(image)
 

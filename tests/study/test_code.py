@@ -64,6 +64,7 @@ def test_an_edited_method_is_computed_again_and_an_unchanged_one_is_not(tmp_path
     assert edited["value"].tolist() == alone["value"].tolist() != first["value"].tolist()
 
 
+@pytest.mark.slow
 def test_the_digest_of_code_is_that_of_other_processes_and_probes_own_methods_have_none():
     said = "from tests.study.test_code import *; print(coded(brightness(1))[0])"
     there = subprocess.run([sys.executable, "-c", said], capture_output=True, text=True, check=True)

@@ -198,6 +198,7 @@ def audited(tmp_path_factory):
     return audit
 
 
+@pytest.mark.slow
 def test_a_figure_of_an_attack_that_was_misled_names_the_signs_and_is_no_pass(audited):
     bundle = audited(shattered)
     told = {finding.check: finding for finding in bundle.manifest.findings}
@@ -212,6 +213,7 @@ def test_a_figure_of_an_attack_that_was_misled_names_the_signs_and_is_no_pass(au
     verify(bundle.folder)
 
 
+@pytest.mark.slow
 def test_a_figure_of_an_honest_network_stays(audited):
     bundle = audited(NET)
     figure = next(f for f in bundle.manifest.findings if f.check == "withstands PGD at eps 2/255")
