@@ -161,10 +161,9 @@ def test_kernel_shap_agrees_with_the_shap_package(network, rows):
         return model.logits(torch.as_tensor(batch)).numpy()
 
     ours = KernelShap()(model, x, targets).values.numpy()
-    exact = shap.ExactExplainer(answer, shap.maskers.Independent(reference, max_samples=20))(x.numpy()).values
     kernel = shap.KernelExplainer(answer, reference).shap_values(x.numpy(), nsamples=1000, l1_reg=False, silent=True)
-    for theirs in (exact, np.asarray(kernel)):
-        np.testing.assert_allclose(ours, theirs[np.arange(3), :, targets.numpy()], rtol=1e-6, atol=1e-9)
+    # Its 1,000 samples are all subsets of 8 features; its exact explainer takes a minute to compile.
+    np.testing.assert_allclose(ours, np.asarray(kernel)[np.arange(3), :, targets.numpy()], rtol=1e-6, atol=1e-9)
 
 
 def test_the_error_of_kernel_shap_falls_with_the_square_root_of_its_budget(network, rows):
