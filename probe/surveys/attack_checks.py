@@ -71,6 +71,13 @@ class AttackChecks(Survey):
     An audit names each whose interval is above the threshold beside the figures of robustness, which are then in
     doubt. A sign that cannot be looked for, such as rounding of a table, is left out.
 
+    - The gradient: it is zero; central differences contradict it at each of three steps; or it puts the boundary within
+      a quarter of the radius, and the attack did not find it there.
+    - The model: the loss is the same number at random points of the ball; outputs vary when asked again, or depend on
+      the batch.
+    - The attack: one of its steps, twice its steps, noise at the edge of the ball, or queries alone (Square) find more;
+      it leaves rows right though any change is allowed; rounding to 8 bits undoes what it found.
+
     `attack` is one inside a ball; unless given, PGD with 40 steps at eps 8/255. Its goal must need no targets.
 
     Raises:
@@ -99,7 +106,7 @@ class AttackChecks(Survey):
     reduction: ClassVar[str] = "proportion"
     threshold: ClassVar[float | None] = 0.05
     item: ClassVar[str] = "sign"
-    asks: ClassVar[str] = "rows with a sign that the attack was misled"
+    asks: ClassVar[str] = "signs of a misled attack"
 
     attack: Attack | None = param(None, "the attack inside a ball; none: PGD with 40 steps at eps 8/255")
     draws: int = param(100, "points of noise at the edge of the ball", low=1, high=10**6)
@@ -299,14 +306,14 @@ def _photo(attack: Attack, model: Model, inputs: Inputs) -> bool:
 SIGNS: Mapping[str, _Sign] = {
     "the gradient is zero": _Sign(_zero),
     "the loss does not move": _Sign(_still),
-    "finite differences disagree with the gradient": _Sign(_disagree),
-    "the gradient says that it is near, and it is not found": _Sign(_near, _one_class),
-    "outputs change when asked again": _Sign(_varies),
-    "outputs depend on the rest of the batch": _Sign(_batched),
+    "finite differences disagree": _Sign(_disagree),
+    "near by gradient, not found": _Sign(_near, _one_class),
+    "outputs vary": _Sign(_varies),
+    "outputs depend on the batch": _Sign(_batched),
     "one step finds more": _Sign(_one_step, _steps),
     "twice the steps find more": _Sign(_more_steps, _steps),
     "noise finds more": _Sign(_noise),
-    "queries without gradients find more": _Sign(_queries, _linf),
-    "any change at all is not enough": _Sign(_anywhere, _free),
+    "queries alone find more": _Sign(_queries, _linf),
+    "any change is not enough": _Sign(_anywhere, _free),
     "rounding to 8 bits undoes it": _Sign(_rounded, _photo),
 }

@@ -83,11 +83,11 @@ def crowded(x):
 
 PLANTED = {
     "a shattered gradient": (shattered, {"the gradient is zero"}),
-    "ripples": (rippled, {"finite differences disagree with the gradient"}),
+    "ripples": (rippled, {"finite differences disagree"}),
     "rounded outputs": (rounded, {"the gradient is zero"}),
     "saturated outputs": (saturated, {"the loss does not move"}),
-    "another gradient": (leaning, {"finite differences disagree with the gradient"}),
-    "the rest of the batch": (crowded, {"outputs depend on the rest of the batch"}),
+    "another gradient": (leaning, {"finite differences disagree"}),
+    "the rest of the batch": (crowded, {"outputs depend on the batch"}),
 }
 
 
@@ -110,14 +110,14 @@ def test_answers_by_chance_are_named():
     model = Model(forward=Noisy(), space=IMAGES)
     data = Dataset(PIXELS, Model(forward=NET, space=IMAGES).predict(PIXELS), space=IMAGES)
     values = AttackChecks(queries=20, draws=5)(model, data).to_frame().set_index("item")["value"]
-    assert values["outputs change when asked again"] > 0.5
+    assert values["outputs vary"] > 0.5
 
 
 def test_a_model_that_no_change_moves_is_named():
     labels = torch.zeros(N, dtype=torch.long)
     model = Model(forward=lambda x: NET(x) * 1e-9 + torch.tensor([1.0, 0.0, 0.0]), space=IMAGES)
     found = AttackChecks(queries=5, draws=2)(model, Dataset(PIXELS, labels, space=IMAGES)).to_frame()
-    assert found.set_index("item")["value"]["any change at all is not enough"] == 1
+    assert found.set_index("item")["value"]["any change is not enough"] == 1
 
 
 def test_changes_of_less_than_a_level_do_not_survive_a_file():
@@ -149,7 +149,7 @@ def test_an_attack_that_one_step_beats_is_named():
     model, data = answered(NET)
     success = FGSM(eps="16/255")(model, data.inputs, data.labels).success
     assert values["one step finds more"] == pytest.approx(success.float().mean().item())
-    assert {"one step finds more", "noise finds more", "queries without gradients find more"} <= found
+    assert {"one step finds more", "noise finds more", "queries alone find more"} <= found
     assert values["twice the steps find more"] == 0
 
 
