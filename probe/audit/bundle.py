@@ -15,6 +15,7 @@ from probe.audit.canonical import LARGEST, digest, dump, evidence_digest
 from probe.audit.manifest import Manifest, read_manifest
 from probe.errors import DataError, ExistsError, IntegrityError
 from probe.npz import Arrays
+from probe.text import visible
 
 __all__ = ["Arrays", "Bundle", "create", "digest", "find", "parse", "read"]
 
@@ -170,9 +171,19 @@ def read(folder: str | Path) -> Bundle:
     """
     folder = Path(folder)
     if not (folder / "audit.json").exists():
-        raise IntegrityError(f"{folder} is not a bundle: it has no audit.json; `probe audit` makes one")
+        raise IntegrityError(f"{folder} is not a bundle: it has no audit.json; {_instead_of(folder)}")
     data = files.content(folder, "audit.json", LARGEST)
     return Bundle(folder, read_manifest(data, f"audit.json of {folder.name}"))
+
+
+def _instead_of(folder: Path) -> str:
+    """The bundle that somebody who gave another folder may have meant."""
+    within = find(folder)
+    around = next((each for each in folder.absolute().parents[:2] if (each / "audit.json").is_file()), None)
+    if within:
+        others = f", one of {len(within)} in it" if len(within) > 1 else ""
+        return f"give {visible(str(within[0]))}{others}"
+    return f"give {visible(str(around))}, which it is part of" if around else "`probe audit` makes one"
 
 
 def find(runs: str | Path) -> list[Path]:

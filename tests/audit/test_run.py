@@ -295,6 +295,18 @@ def test_a_folder_without_an_audit_is_refused_in_one_sentence(tmp_path):
         read(tmp_path)
 
 
+def test_a_folder_above_or_inside_an_audit_names_the_audit(tmp_path):
+    for name in ("one", "two"):
+        (tmp_path / "runs" / name / "arrays").mkdir(parents=True)
+    for holds, words in ((("one",), "runs/one$"), (("one", "two"), r"runs/(one|two), one of 2 in it$")):
+        for name in holds:
+            (tmp_path / "runs" / name / "audit.json").touch()
+        with pytest.raises(IntegrityError, match=rf"is not a bundle: it has no audit.json; give .*{words}"):
+            read(tmp_path / "runs")
+    with pytest.raises(IntegrityError, match=r"give .*runs/one, which it is part of$"):
+        read(tmp_path / "runs" / "one" / "arrays")
+
+
 def test_files_outside_the_bundle_are_not_opened(copy):
     manifest = json.loads((copy / "audit.json").read_text())
     (copy / "audit.json").write_text(json.dumps(manifest | {"files": {"../../etc/passwd": "0"}}))
