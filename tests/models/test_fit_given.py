@@ -117,6 +117,16 @@ def test_an_augmentation_that_does_not_fit_is_named(augment, message):
         trained(Y, augment=augment)
 
 
+@pytest.mark.parametrize("name", ["on_epoch", "progress"])
+@pytest.mark.parametrize("given", [3, lambda: None, lambda epoch, loss: None])
+def test_a_callback_that_cannot_be_called_is_refused_before_training(name, given):
+    network = net(3)
+    before = [each.clone() for each in network.state_dict().values()]
+    with pytest.raises(PlanError, match=rf"{name}(= takes .*| = 3), expected a function {name}\((metrics|line)\)"):
+        trained(Y, network=network, **{name: given})
+    assert all(map(torch.equal, before, network.state_dict().values()))
+
+
 @pytest.mark.parametrize(
     ("changed", "message"),
     [

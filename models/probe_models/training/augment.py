@@ -4,16 +4,15 @@ Each draws independently for every row, on the device of its generator.
 """
 
 from collections.abc import Callable, Mapping
-from inspect import signature
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.functional import interpolate, pad
 
-from probe.conversion import shown
-from probe.errors import DataError, PlanError, ShapeError
+from probe.errors import DataError, ShapeError
 from probe.tensors import column
+from probe_models.training.callables import check_callable
 from probe_models.training.randomness import beside
 
 Augmentation = Callable[[Tensor, torch.Generator], Tensor]
@@ -144,17 +143,13 @@ def followed(first: Augmentation, then: Augmentation) -> Augmentation:
 
 def check_augmentation(augment: Any) -> None:
     """Raise PlanError unless it can be called as a custom augmentation is."""
-    expected = "expected a function augment(inputs, generator) that returns the changed inputs"
-    if not callable(augment):
-        raise PlanError(f"augment = {shown(augment)}, {expected}; one of probe's own is named in Settings(augment=...)")
-    try:
-        taken = signature(augment)
-    except ValueError:  # a function without a visible signature
-        return
-    try:
-        taken.bind(None, None)
-    except TypeError:
-        raise PlanError(f"augment= takes {taken}, {expected}") from None
+    check_callable(
+        "augment",
+        augment,
+        2,
+        "a function augment(inputs, generator) that returns the changed inputs",
+        hint="; one of probe's own is named in Settings(augment=...)",
+    )
 
 
 def compose(augment: str | Mapping[str, float]) -> Augmentation:

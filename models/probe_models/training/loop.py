@@ -22,6 +22,7 @@ from probe_models.randomness import fixed
 from probe_models.training.answers import answered, task_of
 from probe_models.training.augment import Augmentation, check_augmentation, followed
 from probe_models.training.beginning import begin
+from probe_models.training.callables import check_callable
 from probe_models.training.loaders import Divided, Loader, digest, divide, loader_of
 from probe_models.training.metrics import Metrics
 from probe_models.training.objectives import Own, objective_of
@@ -86,7 +87,8 @@ def fit(  # noqa: PLR0913  # network, data and settings; the rest by name
 
     Raises:
         ExistsError: if another process trains into the folder, or it holds the state of another run.
-        PlanError: if `initialise` is needed, or the seed cannot control the initial weights; the network is unchanged.
+        PlanError: if `initialise` is needed, the seed cannot control the initial weights, or a callback cannot be
+            called as it will be; the network is unchanged.
         DataError: if the network cannot take the rows.
         ProbeError: if the loss is NaN or infinite.
     """
@@ -96,6 +98,8 @@ def fit(  # noqa: PLR0913  # network, data and settings; the rest by name
         require(validation, Dataset, "validation", split)
     if augment is not None:
         check_augmentation(augment)
+    check_callable("on_epoch", on_epoch, 1, "a function on_epoch(metrics), such as on_epoch=print")
+    check_callable("progress", progress, 1, "a function progress(line), such as progress=print")
     folder, learnt = Path(folder) if folder else None, task_of(settings, objective)
     data = answered(loader_of(data), learnt)
     if validation is not None:
