@@ -158,11 +158,11 @@ def _zero(asked: _Asked) -> Tensor:
 
 def _still(asked: _Asked) -> Tensor:
     """Whether the loss is the same number at random points of the ball that differ from the input."""
-    moved, same = torch.zeros_like(asked.open), asked.open.clone()
+    moved, same, before = torch.zeros_like(asked.open), asked.open.clone(), asked.aim.ask(asked.inputs)[0]
     for point in _edge(asked.model.space, asked.inputs, asked.aim, asked.p, FEW, asked.seed):
         differs = (point != asked.inputs).flatten(1).any(1)
         moved |= differs
-        same &= ~differs | (asked.aim.ask(point)[0] == asked.aim.ask(asked.inputs)[0])
+        same &= ~differs | (asked.aim.ask(point)[0] == before)
     return moved & same
 
 
@@ -204,11 +204,11 @@ def _varies(asked: _Asked) -> Tensor:
 
 def _batched(asked: _Asked) -> Tensor:
     """Whether the answer to a row depends on the other rows that are asked with it."""
-    together, apart = asked.model.logits(asked.inputs), []
+    together = asked.model.logits(asked.inputs)
+    other = together.clone()
     for rows in (slice(0, None, 2), slice(1, None, 2)):
-        apart.append(asked.model.logits(asked.inputs[rows].flip(0)).flip(0))
-    other = torch.empty_like(together)
-    other[0::2], other[1::2] = apart
+        if len(part := asked.inputs[rows]):
+            other[rows] = asked.model.logits(part.flip(0)).flip(0)
     return _apart(asked, together, other)
 
 

@@ -219,3 +219,13 @@ def test_a_figure_of_an_honest_network_stays(audited):
     figure = next(f for f in bundle.manifest.findings if f.check == "withstands PGD at eps 2/255")
     assert figure.status == "pass"
     assert "doubt" not in figure.note + reading.verdict(bundle)[0]
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+@pytest.mark.parametrize("count", [1, 3])
+def test_one_row_or_three_of_any_precision_are_asked(dtype, count):
+    model, images = Model(forward=network().to(dtype), space=IMAGES), PIXELS[:count].to(dtype)
+    data = Dataset(images, model.predict(images), space=IMAGES)
+    found = AttackChecks(attack=PGD(eps="4/255", steps=3), queries=5, draws=2)(model, data)
+    assert found.evidence.shape == (count, len(SIGNS))
+    assert not found.evidence.any()
