@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from probe_dashboards.views import attacked, explained, performance
+from probe_dashboards.views import attacked, explained, performance, quality
 
 from probe import Attribution, Classification, Perturbation, Prediction, formatting, predict
 from probe.attacks import PGD
@@ -111,6 +111,10 @@ def test_methods_are_ranked_by_every_measure_that_all_of_them_have(made, page):
         assert each.by == own.to_dict()
         assert (each.best, each.worst) == (own.min(), own.max())
         assert f"{each.best:g} to {each.worst:g}" in unescape(page)
+    shown, note = quality.ranks(made)
+    assert shown["Method"].tolist() == [each.method for each in found]
+    assert shown["Best to worst"].tolist() == [f"{each.best:g} to {each.worst:g}" for each in found]
+    assert note in unescape(page)
     # Ranks of three add up to 6, shared ones too.
     assert {round(sum(each.by[name] for each in found)) for name in found[0].by} == {6}
     assert "The rank of each method among these 3 by each measure that all of them have" in page

@@ -27,6 +27,11 @@ def draw(opened: Opened) -> None:
     believed = ran.marked(bundle, "explainer", quality.believed(bundle))
     widgets.markdown_table(widgets.cells(believed, "Method", "Checks"), "What the checks say of each method")
     widgets.behind(opened, behind)
+    ranks, note = quality.ranks(bundle)
+    if note:
+        widgets.section("Ranks, as measures contradict each other")
+        st.markdown(md(note))
+        widgets.method_table(opened, "explainer", ranks, "The rank of each method by each measure")
     if metrics := quality.metrics(bundle):
         _spread(opened, metrics)
 

@@ -127,6 +127,25 @@ def believed(bundle: Bundle) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=heads)
 
 
+def ranks(bundle: Bundle) -> tuple[pd.DataFrame, str]:
+    """The rank of each method by each measure that all have, the best first, and what the ranks say; empty if none."""
+    found = reading.ranked(bundle)
+    if not found:
+        return pd.DataFrame(), ""
+    digits = formatting.digits
+    rows = [
+        (
+            visible(each.method),
+            digits(each.mean),
+            f"{digits(each.best)} to {digits(each.worst)}",
+            *map(digits, each.by.values()),
+        )
+        for each in found
+    ]
+    names = (formatting.words(name).capitalize() for name in found[0].by)
+    return pd.DataFrame(rows, columns=["Method", "Mean rank", "Best to worst", *names]), reading.ranks_note(found)
+
+
 def summary(bundle: Bundle) -> str:
     """Which methods can be relied on, in a sentence."""
     titles, sure, unsure = ran.titles(bundle, "explainer"), list[str](), list[str]()

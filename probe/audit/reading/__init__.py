@@ -44,7 +44,7 @@ from probe.audit.reading.kept import Kept, Moved, changes, kept, moved, place, w
 from probe.audit.reading.ledger import ledger, tallied
 from probe.audit.reading.measured import Evidence, Measurement, evidence, measured, readings, reliability
 from probe.audit.reading.proofs import Certified, Proof, certificates, surveys
-from probe.audit.reading.ranked import Ranked, ranked
+from probe.audit.reading.ranked import Ranked, ranked, ranks_note
 from probe.audit.reading.searched import Candidate, Change, Search, moves, searches
 from probe.audit.reading.sentences import Sentences, few_rows, sentences
 from probe.audit.reading.sliced import distribution, errors, outputs, predicted, slices
@@ -143,6 +143,7 @@ __all__ = [
     "place",
     "predicted",
     "ranked",
+    "ranks_note",
     "rates",
     "readings",
     "recut",

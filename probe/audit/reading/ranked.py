@@ -1,6 +1,6 @@
 """The rank of each explainer by each measure, as measures contradict each other."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from probe.audit.bundle import Bundle
@@ -19,6 +19,15 @@ class Ranked(NamedTuple):
     best: float
     worst: float
     by: Mapping[str, float]  # by measure, as the plan has it
+
+
+def ranks_note(found: Sequence[Ranked]) -> str:
+    """What the ranks say, and what they do not."""
+    return (
+        f"The rank of each method among these {len(found)} by each measure that all of them have; 1 is best. Measures "
+        "contradict each other where best and worst are far apart. Ranks do not say whether methods differ by more "
+        "than chance: that is what the intervals say."
+    )
 
 
 def ranked(bundle: Bundle) -> list[Ranked]:

@@ -7,7 +7,7 @@ from markupsafe import Markup
 
 from probe import plots
 from probe.audit.bundle import Arrays, Bundle
-from probe.audit.reading import Ranked, answered, captioned, kept, measured, ranked, why_not_kept
+from probe.audit.reading import Ranked, answered, captioned, kept, measured, ranked, ranks_note, why_not_kept
 from probe.audit.titles import title_of
 from probe.formatting import DASH, PLUS_MINUS, digits, estimated, settings, share, words
 from probe.report.blocks import Block, Figure, Section, Table, Text, panel
@@ -61,12 +61,7 @@ def _ranks(found: Sequence[Ranked]) -> Table:
         )
         for each in found
     ]
-    caption = (
-        f"The rank of each method among these {len(found)} by each measure that all of them have; 1 is best. Measures "
-        "contradict each other where best and worst are far apart. Ranks do not say whether methods differ by more "
-        "than chance: that is what the intervals above say."
-    )
-    return Table(columns, rows, caption, numeric=columns[1:])
+    return Table(columns, rows, ranks_note(found), numeric=columns[1:])
 
 
 def _instances(bundle: Bundle, methods: dict[str, Arrays]) -> list[Block]:
