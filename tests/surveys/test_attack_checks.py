@@ -15,7 +15,7 @@ from probe.goals import Shift
 from probe.method import param
 from probe.report.html import render
 from probe.surveys import AttackChecks
-from probe.surveys.attack_checks import SIGNS
+from probe.surveys.signs import SIGNS
 from probe.task import Regression
 
 IMAGES = Space(bounds=(0.0, 1.0), reference=torch.zeros(1, 1, 6, 6))
