@@ -1,6 +1,7 @@
 """What every attack is held to by its contract: budgets as people write them, and what is counted for whom."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ import torch
 from probe import Model, Space
 from probe.attacks import FGSM, PGD
 from probe.contracts import Aim, Attack
-from probe.errors import RangeError, ShapeError
+from probe.errors import ContractError, RangeError, ShapeError
 from probe.goals import Targeted
 from probe.method import param
 from probe.threats import Ball
@@ -137,3 +138,18 @@ def test_pgd_takes_one_radius_and_then_three_tenths_of_it_from_the_input_itself(
     assert float(found.perturbed) == pytest.approx(0.5 + moved, abs=1e-6)
     assert found.success.tolist() == [False]
     assert FGSM(eps=0.1)(model, torch.tensor([[0.5]]), torch.tensor([0])).perturbed.item() == pytest.approx(0.7)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counted(Darken):
+    """The same, with a limit of the questions."""
+
+    queries: ClassVar[str] = "most"
+
+    most: int = param(3, "queries of each example", low=1)
+
+
+def test_an_attack_that_asks_more_than_its_limit_is_refused():
+    assert Counted(asked=3)(MODEL, INPUTS, LABELS).queries.tolist() == [3, 3, 0]
+    with pytest.raises(ContractError, match="queried more than 3 times"):
+        Counted(asked=4)(MODEL, INPUTS, LABELS)

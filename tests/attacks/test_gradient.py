@@ -108,6 +108,8 @@ def test_a_restart_escapes_a_flat_start():
     x, y = torch.zeros(1, 2), torch.tensor([0])
     assert not PGD(eps=0.5, steps=5)(model, x, y).success
     assert PGD(eps=0.5, steps=5, restarts=30)(model, x, y).success
+    # The second is at a random point already: of these, a quarter escapes.
+    assert 2 < sum(bool(PGD(eps=0.5, steps=5, restarts=2, seed=seed)(model, x, y).success) for seed in range(40)) < 20
 
 
 @pytest.mark.parametrize("norm", ["linf", "l2"])
