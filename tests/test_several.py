@@ -117,6 +117,12 @@ SPOKEN = (TAGGER.predict(X) + (torch.rand(40, 3, generator=RANDOM) < 0.2)) % 2
 TAGGED = SPOKEN.masked_fill(PADDED, -100)
 
 
+def test_places_without_a_label_have_no_target_either():
+    found = FGSM(eps=0.1, goal=LeastLikely())(TAGGER, X, TAGGED)
+    assert torch.equal(found.targets == -100, PADDED)
+    assert torch.equal(found.targets[~PADDED], 1 - TAGGER.predict(X)[~PADDED])
+
+
 def test_places_without_a_label_are_not_counted():
     answers = predict(TAGGER, Dataset(X, TAGGED))
     right = TAGGER.predict(X) == SPOKEN
