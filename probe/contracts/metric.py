@@ -11,7 +11,7 @@ from torch import Tensor
 
 from probe.contracts.common import in_order, placed
 from probe.contracts.reducer import Reducer
-from probe.errors import ContractError, ShapeError
+from probe.errors import ContractError, DataError, ShapeError
 from probe.formatting import Unit
 from probe.model import Model
 from probe.results import AnyResult, Scores
@@ -77,6 +77,7 @@ class Metric(Reducer, ABC, Generic[R]):
         if not isinstance(result, self.result_type()):
             wanted = getattr(self.result_type(), "__name__", str(self.result_type()))
             raise TypeError(f"{self} reads {wanted}, got {type(result).__name__}")
+        _refuse_undefined(result)
         before = copy(model.usage)
         evidence = self._each(placed(model), result).detach()
         if evidence.ndim == 0 or len(evidence) != len(result):
@@ -96,6 +97,16 @@ class Metric(Reducer, ABC, Generic[R]):
             for rows, each in parts
         ]
         return in_order(found, [rows for rows, _ in parts])
+
+
+def _refuse_undefined(result: AnyResult) -> None:
+    values = getattr(result, "values", None)
+    if isinstance(values, Tensor) and not bool(values.isfinite().all()):
+        row = int((~values.isfinite()).flatten(1).any(1).nonzero()[0])
+        raise DataError(
+            f"the values hold NaN or infinity, first in row {row}, expected numbers; leave such rows out, as in "
+            "found[rows]"
+        )
 
 
 class Proportion(Metric[R], ABC):

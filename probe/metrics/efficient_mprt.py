@@ -9,6 +9,7 @@ from probe.contracts import Explainer, Metric
 from probe.finding import Aspect
 from probe.formatting import Unit
 from probe.method import param
+from probe.metrics.again import explainer_of
 from probe.metrics.randomised import cascade
 from probe.model import Model
 from probe.results import Attribution
@@ -56,10 +57,10 @@ class EfficientMPRT(Metric[Attribution]):
     def measure(self, model: Model, result: Attribution) -> Evidence:
         inputs = model.check(result.inputs)
         targets = model.check_targets(result.targets, inputs)
-        assert isinstance(result.method, Explainer)
+        explainer = explainer_of(result, self.name())
         random = next(cascade(model, inputs, 1, self.seed, self.name()))
         before = self._entropy(model.space.by_feature(wide(result.values).to(inputs.device)))
-        after = self._entropy(result.method(random, inputs, targets).by_feature())
+        after = self._entropy(explainer(random, inputs, targets).by_feature())
         # From nothing any complexity is a whole rise.
         return torch.where(before > 0, after / before.clamp(min=1e-12) - 1, (after > 0).to(after.dtype))
 

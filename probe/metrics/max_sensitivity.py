@@ -11,6 +11,7 @@ from probe.errors import Unsupported
 from probe.finding import Aspect
 from probe.formatting import Unit
 from probe.method import param
+from probe.metrics.again import explainer_of
 from probe.model import Model
 from probe.numbers import Number
 from probe.results import Attribution
@@ -35,7 +36,8 @@ class MaxSensitivity(Metric[Attribution]):
     >>> import torch
     >>> from probe import Model
     >>> from probe.explainers import Saliency
-    >>> from probe.metrics import MaxSensitivity
+    >>> from probe.metrics.again import explainer_of
+    from probe.metrics import MaxSensitivity
     >>> weights = torch.tensor([[4.0, 0.0], [2.0, 0.0], [0.0, 0.0], [-1.0, 0.0]])
     >>> model = Model(forward=lambda x: x @ weights)
     >>> MaxSensitivity()(model, Saliency()(model, torch.full((1, 4), 0.5))).value  # a constant gradient
@@ -59,16 +61,16 @@ class MaxSensitivity(Metric[Attribution]):
     def measure(self, model: Model, result: Attribution) -> Evidence:
         inputs = model.check(result.inputs)
         targets = model.check_targets(result.targets, inputs)
+        explainer = explainer_of(result, self.name())
         if not self.suits(result):
             raise Unsupported(
-                f"{self.name()} asks an explainer about inputs with a little noise, and these are "
-                + ("token ids" if isinstance(result.method, Explainer) else f"values of {result.method.name()}")
-                + "; measure explanations of numbers, or leave this metric out"
+                f"{self.name()} asks an explainer about inputs with a little noise, and these are token ids; measure "
+                "explanations of numbers, or leave this metric out"
             )
         own = model.space.by_feature(wide(result.values).to(inputs.device))
         size = max(1, model.rows_per_pass(inputs) // self.samples)
         moved = torch.cat(
-            [self._moved(model, result.method, inputs[rows], targets[rows]) for rows in spans(len(inputs), size)], 1
+            [self._moved(model, explainer, inputs[rows], targets[rows]) for rows in spans(len(inputs), size)], 1
         )
         source = generator(2 * self.seed + 1, torch.device("cpu"))
         order = torch.stack([torch.randperm(own.shape[1], generator=source) for _ in range(self.samples)])
@@ -76,15 +78,14 @@ class MaxSensitivity(Metric[Attribution]):
         found = torch.stack([_farthest(own, moved), _farthest(own, mixed), torch.zeros_like(own[:, 0])], 1)
         return torch.where(own.norm(dim=1)[:, None] > 0, found, 0.0)  # of nothing there is no share
 
-    def _moved(self, model: Model, method: object, inputs: Inputs, targets: Labels) -> Tensor:
+    def _moved(self, model: Model, explainer: Explainer, inputs: Inputs, targets: Labels) -> Tensor:
         """The explanations of noisy copies by feature, (copies, batch, features)."""
-        assert isinstance(method, Explainer)
         source = generator(2 * self.seed, torch.device("cpu"))
         noise = 2 * torch.rand(self.samples, 1, *inputs.shape[1:], generator=source) - 1
         step = self.radius * model.space.scale_of(inputs) * noise.to(inputs)
         together = inputs.expand(self.samples, *inputs.shape).flatten(0, 1)
         copies = model.space.project((inputs + step).flatten(0, 1), together)
-        found = method(model, copies, targets.repeat(self.samples)).by_feature()
+        found = explainer(model, copies, targets.repeat(self.samples)).by_feature()
         return found.view(self.samples, len(inputs), -1)
 
 

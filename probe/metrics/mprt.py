@@ -9,6 +9,7 @@ from probe.contracts import Explainer, Metric
 from probe.finding import Aspect
 from probe.formatting import Unit
 from probe.method import param
+from probe.metrics.again import explainer_of
 from probe.metrics.randomised import alike, cascade
 from probe.model import Model
 from probe.results import Attribution
@@ -56,10 +57,10 @@ class MPRT(Metric[Attribution]):
     def measure(self, model: Model, result: Attribution) -> Evidence:
         inputs = model.check(result.inputs)
         targets = model.check_targets(result.targets, inputs)
-        assert isinstance(result.method, Explainer)
+        explainer = explainer_of(result, self.name())
         own = self._sizes(model.space.by_feature(wide(result.values).to(inputs.device)))
         found = [
-            alike(own, self._sizes(result.method(each, inputs, targets).by_feature()))
+            alike(own, self._sizes(explainer(each, inputs, targets).by_feature()))
             for each in cascade(model, inputs, self.stages, self.seed, self.name())
         ]
         mean = torch.stack(found).mean(0)

@@ -10,6 +10,7 @@ from probe.errors import Unsupported
 from probe.finding import Aspect
 from probe.formatting import Unit
 from probe.method import param
+from probe.metrics.again import explainer_of
 from probe.metrics.randomised import alike
 from probe.model import Model
 from probe.results import Attribution
@@ -54,7 +55,7 @@ class RandomLogit(Metric[Attribution]):
     def measure(self, model: Model, result: Attribution) -> Evidence:
         inputs = model.check(result.inputs)
         targets = model.check_targets(result.targets, inputs)
-        assert isinstance(result.method, Explainer)
+        explainer = explainer_of(result, self.name())
         outputs = model.logits(inputs[:1])[0].numel()
         if outputs < 2:
             raise Unsupported(
@@ -64,7 +65,7 @@ class RandomLogit(Metric[Attribution]):
         drawn = torch.randperm(outputs - 1, generator=generator(self.seed, torch.device("cpu")))[: self.others]
         # By as much further for all examples, so that an example does not depend on its batch.
         found = [
-            alike(own, result.method(model, inputs, (targets + further) % outputs).by_feature())
+            alike(own, explainer(model, inputs, (targets + further) % outputs).by_feature())
             for further in (drawn + 1).tolist()
         ]
         mean = torch.stack(found).mean(0)

@@ -1,7 +1,7 @@
 """The result of an explainer."""
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -62,7 +62,7 @@ class Attribution(AnyResult):
         """One number per feature: the sum over its coordinates, in float32 for half-precision values."""
         return self.space.by_feature(wide(self.values))
 
-    def planted(self, mask: Tensor) -> "Attribution":
+    def planted(self, mask: Any) -> "Attribution":
         """The same with a known truth, for metrics such as PointingGame.
 
         Args:
@@ -72,6 +72,8 @@ class Attribution(AnyResult):
             ShapeError: if the mask has another shape.
             DataError: if it is empty for an example.
         """
+        if mask is None or isinstance(mask, str):
+            raise DataError(f"the mask of the truth is {mask!r}, expected True or False for each coordinate")
         mask = torch.as_tensor(mask) != 0
         if mask.shape not in (self.inputs.shape, self.inputs.shape[1:]):
             raise ShapeError(
