@@ -37,7 +37,7 @@ class MaxSensitivity(Metric[Attribution]):
     >>> from probe import Model
     >>> from probe.explainers import Saliency
     >>> from probe.metrics.again import explainer_of
-    from probe.metrics import MaxSensitivity
+    >>> from probe.metrics import MaxSensitivity
     >>> weights = torch.tensor([[4.0, 0.0], [2.0, 0.0], [0.0, 0.0], [-1.0, 0.0]])
     >>> model = Model(forward=lambda x: x @ weights)
     >>> MaxSensitivity()(model, Saliency()(model, torch.full((1, 4), 0.5))).value  # a constant gradient
