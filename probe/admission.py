@@ -31,8 +31,9 @@ def check_numbers(bounds: tuple[Number, Number], scale: Number, form: Form) -> N
     if not bool((low <= high).all()):
         raise RangeError(f"Space.bounds: the low bound exceeds the high one: {bounds}")
     form.check(float(low.min()), float(high.max()))
-    if not bool((torch.as_tensor(scale) > 0).all()):
-        raise RangeError("Space.scale must be above 0 everywhere: it is the unit of attack radii")
+    units = torch.as_tensor(scale)
+    if not bool((units > 0).all()) or bool(units.isinf().any()):
+        raise RangeError("Space.scale must be above 0 and finite everywhere: it is the unit of attack radii")
 
 
 def truth_values(mutable: Tensor) -> Tensor:

@@ -1,6 +1,7 @@
 """Conversion of arrays, data frames and lists to tensors, or refusal with a remedy."""
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
@@ -8,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from probe.errors import DataError, ShapeError
+from probe.errors import DataError, ProbeError, ShapeError
 from probe.names import a_kind
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 else:
     Given = Wanted = Any  # at run time anything that is passed; what is no tensor is refused with a message
 
+LARGEST = 2**63 - 1  # whole numbers up to here stay whole
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
@@ -27,25 +29,39 @@ def tensor(value: Any, field: str) -> Tensor:
         DataError: if it holds anything but numbers.
     """
     if isinstance(value, Tensor):
-        if value.layout != torch.strided or value.is_nested:
-            raise ShapeError(
-                f"{field} is a tensor without strides ({value.layout}); write {field.rpartition('.')[2]}.to_dense()"
-            )
-        return value
+        return _real(value, field)
     if isinstance(value, list | tuple) and value and all(isinstance(part, Tensor) for part in value):
         if len({part.shape for part in value}) > 1:
             raise ShapeError(f"{field} is {a_kind(value)} of tensors of different shapes, expected one tensor")
-        return torch.stack(list(value))
+        return torch.stack([_real(part, field) for part in value])
     try:
         array = np.asarray(value.to_numpy() if hasattr(value, "to_numpy") else value)
-        if array.dtype == object and not any(isinstance(part, str | bytes) for part in array.flat):
+        if array.dtype == object and array.ndim and not any(isinstance(part, str | bytes) for part in array.flat):
             array = array.astype(np.float64)
-        return torch.tensor(array)
+        return _real(torch.tensor(array), field)
+    except ProbeError:
+        raise
+    except OverflowError:
+        raise DataError(f"{field} holds a number that no float can hold; give numbers below 1e308") from None
     except (TypeError, ValueError, RuntimeError):
         raise DataError(
-            f"{field} is {a_kind(value)} that does not hold numbers alone; "
+            f"{field} is {a_kind(value)}{' that does not hold numbers alone' * (value is not None)}; "
             "give a tensor, an array or a data frame of numbers"
         ) from None
+
+
+def _real(value: Tensor, field: str) -> Tensor:
+    """The tensor, after checking that it holds real numbers."""
+    name = field.rpartition(".")[2]
+    if value.layout != torch.strided or value.is_nested:
+        raise ShapeError(f"{field} is a tensor without strides ({value.layout}); write {name}.to_dense()")
+    if value.is_quantized:
+        raise ShapeError(f"{field} is a quantized tensor; write {name}.dequantize()")
+    if value.is_complex():
+        raise DataError(f"{field} is {value.dtype}, expected real numbers; write {name}.real")
+    if value.is_meta:
+        raise DataError(f"{field} is on the meta device, and holds no numbers; make it with device='cpu'")
+    return value
 
 
 def from_numbers(value: Any, dtype: torch.dtype | None = None) -> Any:
@@ -95,9 +111,12 @@ def _kinds(value: Any) -> set[str]:
 
 def number_or_tensor(value: Any, field: str) -> float | Tensor:
     """A number as it is; anything else as a tensor."""
-    return (
-        value if isinstance(value, float | int) else float(value) if isinstance(value, Real) else tensor(value, field)
-    )
+    if not isinstance(value, Real | Decimal):
+        return tensor(value, field)
+    try:
+        return value if isinstance(value, int) and abs(value) <= LARGEST else float(value)
+    except OverflowError:
+        raise DataError(f"{field} holds a number that no float can hold; give numbers below 1e308") from None
 
 
 def brief(value: Any) -> str:

@@ -10,7 +10,7 @@ class ProbeError(Exception):
     ...     PGD(stepz=3)
     ... except ProbeError as error:
     ...     print(error)
-    PGD has no setting 'stepz' (did you mean 'step'?); it has goal, eps, norm, steps, restarts, step, seed
+    PGD has no setting 'stepz' (did you mean 'steps'?); it has goal, eps, norm, steps, restarts, step, seed
     """
 
 

@@ -5,7 +5,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from math import prod
-from numbers import Integral
 from typing import Any
 
 import torch
@@ -15,13 +14,13 @@ from probe import internals
 from probe.answers import LateCheck, check_answer, check_finite, check_values
 from probe.arrays import Given, Wanted
 from probe.called import Called
-from probe.errors import DataError, RangeError
 from probe.forms import ByShape, Tokens
 from probe.forward import check_eval_mode, dtype_of, refuse_gradients
 from probe.inputs import checked_inputs
 from probe.labels import check_labels, check_targets
 from probe.metering import Meter, Usage
-from probe.names import Passed, a_kind, require
+from probe.model_arguments import check_arguments
+from probe.names import Passed, require
 from probe.shapes import Inputs, Labels, Logits, PerExample, Targets
 from probe.space import Space
 from probe.task import Classification, Places, Task
@@ -76,37 +75,29 @@ class Model(Called):
         task: Passed[Task | None] = None,
         classes: Passed[Sequence[str] | None] = None,
         threshold: float | None = _UNSET,
-        embed: Callable[[Tensor], Tensor] | None = None,
-        name: str = "model",
-        part: str | int | None = None,
+        embed: Passed[Callable[[Tensor], Tensor] | None] = None,
+        name: Passed[str] = "model",
+        part: Passed[str | int | None] = None,
         batch_size: Passed[int | None] = None,
-        notices: tuple[str, ...] = (),
-        training: tuple[Given, Given] | None = None,
-        usage: Usage | None = None,
-        edits: tuple[internals.Edits, ...] = (),
-        meter: Meter | None = None,
-        late: LateCheck | None = None,
+        notices: Passed[tuple[str, ...]] = (),
+        training: Passed[tuple[Given, Given] | None] = None,
+        usage: Passed[Usage | None] = None,
+        edits: Passed[tuple[internals.Edits, ...]] = (),
+        meter: Passed[Meter | None] = None,
+        late: Passed[LateCheck | None] = None,
     ) -> None:
         short: dict[str, Any] = {} if classes is None else {"classes": classes}
         short |= {} if threshold is _UNSET else {"threshold": threshold}
         task = Classification() if task is None else task
         space = Space() if space is None else space
-        if not callable(forward):
-            raise DataError(
-                f"Model.forward is {a_kind(forward)}, expected a network or a function; write forward=network"
-            )
-        require(space, Space, "Model.space", "space=Space(bounds=(0.0, 1.0))")
-        require(task, Task, "Model.task", "task=Classification(('no', 'yes'))")
-        fields = {"forward": forward, "space": space, "task": task.short(**short) if short else task}
-        fields |= {"embed": embed, "name": name, "part": part, "batch_size": batch_size, "notices": notices}
-        fields |= {"training": training, "usage": usage or Usage(), "edits": edits, "meter": meter, "late": late}
-        fields["_cleared"] = set()
+        fields = {"forward": forward, "space": space, "task": task, "embed": embed, "name": name, "part": part}
+        fields |= {"batch_size": batch_size, "notices": notices, "training": training, "edits": edits, "meter": meter}
+        fields |= {"usage": Usage() if usage is None else usage, "late": late}
+        check_arguments(fields)
+        fields |= {"task": task.short(**short) if short else task, "_cleared": set()}
         for field_name, value in fields.items():
             object.__setattr__(self, field_name, value)
         check_eval_mode(self.forward)
-        size = self.batch_size
-        if size is not None and (isinstance(size, bool) or not isinstance(size, Integral) or size < 1):
-            raise RangeError(f"Model.batch_size = {size!r:.60}, expected a whole number of rows, at least 1")
         if self.embed is not None and isinstance(self.space.form, ByShape):
             object.__setattr__(self, "space", replace(self.space, form=self.space.form.turned(Tokens)))
 

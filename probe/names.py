@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AnySet
+from contextlib import suppress
 from decimal import Decimal
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -84,8 +85,9 @@ def entries(given: Any, what: str, such: str) -> list[Any]:
     if isinstance(given, str | bytes):
         raise DataError(f"{what} are one text, {given!r:.60}; give a tuple, such as {such}")
     if hasattr(given, "tolist"):
-        given = given.tolist()
-    if isinstance(given, Iterable) and not isinstance(given, AnySet | Mapping):
+        with suppress(NotImplementedError):  # a tensor on the meta device holds nothing
+            given = given.tolist()
+    if isinstance(given, Iterable) and not isinstance(given, AnySet | Mapping) and not hasattr(given, "tolist"):
         return list(given)
     found = a_kind(given) if given is None else f"{a_kind(given)}, {given!r:.60}"
     raise DataError(f"{what} are {found}; expected a tuple in order, such as {such}")
@@ -99,5 +101,19 @@ def require(value: object, kind: type, where: str, such: str) -> None:
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """A suggestion of the closest known name, in brackets; empty if none is close."""
-    close = get_close_matches(word[:LONGEST], list(known), n=1)
-    return f" (did you mean {close[0]!r}?)" if close else ""
+    word = word[:LONGEST]
+    close = get_close_matches(word, list(known), n=5)
+    return f" (did you mean {min(close, key=lambda name: _slips(word, name))!r}?)" if close else ""
+
+
+def _slips(word: str, name: str) -> tuple[int, bool, int, int]:
+    """How many signs differ, and where those are many, whether a name is no word of what was written.
+
+    So stepz is steps, and step_size is step.
+    """
+    counts = list(range(len(name) + 1))
+    for at, sign in enumerate(word, 1):
+        before, counts = counts, [at]
+        for place, other in enumerate(name, 1):
+            counts.append(min(before[place] + 1, counts[-1] + 1, before[place - 1] + (sign != other)))
+    return min(counts[-1], 3), name not in word.split("_"), counts[-1], abs(len(word) - len(name))

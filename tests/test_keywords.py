@@ -144,7 +144,10 @@ ODD = (
         (Places, ("classes", "outputs")),
         (Space, ("names", "kinds", "levels", "words", "special", "types", "missing", "form")),
         (partial(Series), ("names", "sampling_rate")),
-        (partial(Model, forward=nn.Linear(3, 2).eval()), ("forward", "space", "task", "classes", "batch_size")),
+        (
+            partial(Model, forward=nn.Linear(3, 2).eval()),
+            tuple(name for name in signature(Model).parameters if name != "threshold"),
+        ),
         (partial(Dataset, X, X3), ("space", "classes", "role")),
     ],
 )
@@ -160,6 +163,11 @@ def test_an_argument_of_another_type_is_named_and_not_python_s_own_error(make, n
         (lambda: Model(forward=len, classes=3), r"^classes are an int, 3; expected a tuple in order, such as \('no'"),
         (lambda: Model(forward=len, task="regression"), r"^Model.task is a str, expected a Task; write task=Class"),
         (lambda: Model(forward=len, batch_size="8"), r"^Model.batch_size = '8', expected a whole number"),
+        (lambda: Model(forward=len, usage=5), r"^Model.usage is an int, expected a Usage; write usage=Usage\(\)"),
+        (lambda: Model(forward=len, notices="known"), r"^Model.notices are one text, 'known'; give a tuple"),
+        (lambda: Model(forward=len, part=True), r"^Model.part is a bool, expected the name or the place"),
+        (lambda: Model(forward=len, embed=3), r"^Model.embed is an int, expected a function from ids to vectors"),
+        (lambda: Model(forward=len, training=X), r"^Model.training is a Tensor, expected a pair of rows and their"),
         (lambda: Model(forward="net.pt"), r"^Model.forward is a str, expected a network or a function"),
         (lambda: Classification({"no", "yes"}), r"^classes are a set, .* expected a tuple in order"),
         (lambda: Dataset(X, X3, classes={"no": 0}), r"^data: classes are a dict, .* expected a tuple in order"),

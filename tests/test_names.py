@@ -1,6 +1,6 @@
 import pytest
 
-from probe.names import in_order, looks_unknown, number
+from probe.names import in_order, looks_unknown, nearest, number
 
 
 @pytest.mark.parametrize(("names", "expected"), [
@@ -33,3 +33,10 @@ def test_names_that_suggest_an_unknown_are_reported(name):
 @pytest.mark.parametrize("name", ["0", "no", "North", "Nan Province", "other", "x"])
 def test_ordinary_names_are_not_taken_for_unknown(name):
     assert not looks_unknown(name)
+
+
+@pytest.mark.parametrize(("word", "name"), [
+    ("stepz", "steps"), ("stpe", "step"), ("step_size", "step"), ("stepss", "steps"), ("nrom", "norm"),
+])  # fmt: skip
+def test_the_nearest_name_is_the_one_with_the_fewest_slips(word, name):
+    assert nearest(word, ("goal", "eps", "norm", "steps", "restarts", "step")) == f" (did you mean {name!r}?)"

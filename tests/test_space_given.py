@@ -1,5 +1,8 @@
 """Numbers of a Space may be given as arrays, frames or lists; what cannot be numbers is named."""
 
+import math
+from decimal import Decimal
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,7 +10,7 @@ import torch
 from torch import nn
 
 from probe import Model, Space
-from probe.errors import DataError, RangeError, ShapeError
+from probe.errors import DataError, ProbeError, RangeError, ShapeError
 from probe.explainers import KernelShap
 
 
@@ -59,3 +62,24 @@ def test_a_space_and_a_model_are_shown_in_a_few_lines():
     text = repr(Model(forward=nn.Linear(500, 2).eval(), space=space, classes=("no", "yes"), threshold=0.3))
     assert text.count("\n") == 3
     assert "decides for yes where its probability is at least 0.3" in text
+
+
+@pytest.mark.parametrize("given", [
+    1j, torch.tensor(1j), 10**400, [10**400] * 3, torch.ones(3, device="meta"), np.array("wide"),
+], ids=str)  # fmt: skip
+@pytest.mark.parametrize("field", ["scale", "reference", "features", "mutable", "missing", "bounds"])
+def test_no_number_of_a_space_ends_in_an_error_of_torch(field, given):
+    with pytest.raises(ProbeError):
+        Space(**({"bounds": (0.0, given)} if field == "bounds" else {field: given}))
+
+
+@pytest.mark.parametrize(("scale", "message"), [
+    (math.inf, "above 0 and finite"), (None, r"^Space\.scale is None; give"), (10**400, "no float can hold"),
+])  # fmt: skip
+def test_a_scale_that_is_no_unit_is_refused(scale, message):
+    with pytest.raises(ProbeError, match=message):
+        Space(scale=scale)
+
+
+def test_a_whole_number_too_large_for_64_bits_is_a_bound_of_a_space():
+    assert Space(bounds=(-(10**30), 10**30), scale=Decimal("0.5")).scale == 0.5

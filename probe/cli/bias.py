@@ -159,6 +159,7 @@ class _Columns:
             if column not in table:
                 there = list(map(str, table.columns))
                 raise DataError(f"{path} has no column {column!r}{nearest(column, there)}; it has {listed(there)}")
+        self._refuse_twice(label)
         return {
             "labels": table[label] if label else None,
             "predictions": table[self.prediction],
@@ -166,6 +167,19 @@ class _Columns:
             "scores": table[self.scores] if self.scores else None,
             "favourable": favourable or None,
         }, list(notices)
+
+    def _refuse_twice(self, label: str) -> None:
+        """Refuse a column that would be compared with itself."""
+        given = [("--label", label), ("--prediction", self.prediction), ("--scores", self.scores)]
+        roles: dict[str, str] = {}
+        for option, column in (*given, *(("--group", group) for group in self.groups)):
+            first = roles.setdefault(column, option)
+            if column and first != option:
+                alone = "; without --label its rates are compared alone" * (first == "--label")
+                raise PlanError(
+                    f"column {column!r} is both {first} and {option}, so it would be compared with itself; name "
+                    f"another column, or leave one of the two out{alone}"
+                )
 
     def refuse_for_a_model(self, label: str, prediction: str, scores: str, *, numbers: bool) -> None:
         """Refuse options that name columns of a CSV file."""

@@ -302,6 +302,15 @@ def test_probe_bias_audits_a_table(probe, place):
     assert "name one thing to compare" in probe("bias", code=2).stderr
 
 
+@pytest.mark.parametrize("twice", [
+    ("--scores", "hired"), ("--group", "hired"), ("--label", "p", "--scores", "p"), ("--label", "hired"),
+])  # fmt: skip
+def test_probe_bias_compares_no_column_with_itself(probe, place, twice):
+    (place / "t.csv").write_text("hired,p,sex\n" + "1,0.6,F\n0,0.2,F\n1,0.9,M\n0,0.1,M\n" * 50)
+    refused = probe("bias", "t.csv", "--group", "sex", "--prediction", "hired", *twice, code=2).stderr
+    assert f"column {twice[-1]!r} is both --" in refused
+
+
 def test_probe_bias_audits_a_table_without_labels(probe, place):
     (place / "t.csv").write_text("hired,sex\n" + "yes,F\nno,F\nyes,M\nno,M\n" * 500)
     said = ("bias", "t.csv", "--group", "sex", "--prediction", "hired")
