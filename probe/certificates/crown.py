@@ -39,7 +39,7 @@ class Crown(BoundedCertificate):
     Raises:
         Unsupported: if the model is not a classifier, or reads tokens or graphs, or has a step that cannot be bounded;
             linear and convolutional layers, pools, batch normalisation, sums, ReLU, leaky ReLU, sigmoid, tanh, GELU,
-            SiLU and clamps can.
+            SiLU, clamps and a last softmax can.
     """
 
     inner: Literal["crown", "intervals"] = param("crown", "how the inputs of activations are bounded")

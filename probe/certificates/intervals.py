@@ -34,7 +34,7 @@ class IntervalBounds(BoundedCertificate):
     Raises:
         Unsupported: if the model is not a classifier, or reads tokens or graphs, or has a step that cannot be bounded;
             linear and convolutional layers, pools, batch normalisation, sums, ReLU, leaky ReLU, sigmoid, tanh, GELU,
-            SiLU and clamps can.
+            SiLU, clamps and a last softmax can.
     """
 
     def bounds(self, network: Traced, region: Region) -> Bounds:

@@ -38,6 +38,18 @@ class Refused(Step):
 
 
 @dataclass(frozen=True, eq=False)
+class Late(Step):
+    """A step from logits to probabilities or back, which has no bounds unless it is undone (`undone`)."""
+
+    name: str  # in aten
+    told: str
+    function: Callable[[Tensor], Tensor]
+
+    def __call__(self, *values: Tensor) -> Tensor:
+        return self.function(values[0])
+
+
+@dataclass(frozen=True, eq=False)
 class Affine(Step):
     """A linear map and a constant: W x + b, of one tensor or several.
 
@@ -48,6 +60,7 @@ class Affine(Step):
     spread: Callable[..., Tensor]
     pulled: Callable[[Tensor, Sequence[tuple[int, ...]]], tuple[Tensor, ...]] | None = None  # W' a, where it is quick
     single: bool = False  # whether each number that it gives is of one that it reads, so that intervals stay exact
+    moves: bool = False  # whether it gives the very numbers that it reads
 
     def __call__(self, *values: Tensor) -> Tensor:
         return self.whole(*values)
@@ -106,6 +119,7 @@ class Pool(Step):
         return torch.where((found >= 0) & (found < side), found, -1)
 
 
+SAME = Affine(lambda value: value, lambda width: width, lambda a, shapes: (a,), single=True, moves=True)
 Arguments = Sequence[Any]
 BEYOND = 2**31  # torch writes the end of x[:] as a number that no row has
 
@@ -253,10 +267,10 @@ def _moved(call: Call) -> Step | None:
         return None
     shape, listed = tuple(call.made[0].shape[1:]), isinstance(call.args[0], list | tuple)
     if call.name in ("clone", "detach", "alias"):  # not torch's own: gradients end at detach
-        return Affine(lambda value: value, lambda width: width, lambda a, shapes: (a,), single=True)
+        return SAME
     if call.name in ("view", "_unsafe_view", "reshape"):
         reshaped = partial(_reshaped, shape)
-        return Affine(reshaped, reshaped, lambda a, shapes: (_reshaped(shapes[0], a),), single=True)
+        return Affine(reshaped, reshaped, lambda a, shapes: (_reshaped(shapes[0], a),), single=True, moves=True)
     if call.name == "expand":
         return _plain(lambda value: value.expand(len(value), *shape))
     if listed:
@@ -308,7 +322,20 @@ def _converted(call: Call) -> Step | None:
     def converted(value: Tensor) -> Tensor:
         return value.to(after)
 
-    return Affine(converted, converted, lambda a, shapes: (a.to(before),), single=True)
+    return Affine(converted, converted, lambda a, shapes: (a.to(before),), single=True, moves=True)
+
+
+def _late(call: Call) -> Step | None:
+    """To probabilities, of all numbers of a row, or back."""
+    if len(call.inputs) > 1 or call.args[0] is not call.inputs[0]:
+        return None
+    shape = call.made[0].shape
+    along = len(shape) - 1  # of the only dimension but the rows that has several numbers
+    if call.name.endswith("softmax") and (call.args[1] % len(shape) != along or any(n > 1 for n in shape[1:-1])):
+        return None
+    return Late(
+        call.name, f"{call.name.strip('_')}{call.where}", lambda value: call.func(value, *call.args[1:], **call.kwargs)
+    )
 
 
 def _negative(call: Call) -> Step | None:
@@ -334,4 +361,5 @@ MAKERS: Mapping[str, Callable[..., Step | None]] = {
         _moved,
     ),
     "_to_copy": _converted,
+    **dict.fromkeys(("logit", "log", "_softmax", "_log_softmax"), _late),
 }  # fmt: skip

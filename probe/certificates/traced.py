@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from probe.certificates.steps import Call, Input, Refused, Step, step_of
+from probe.certificates.steps import Call, Input, Late, Refused, Step, step_of
+from probe.certificates.undone import undone
 from probe.errors import Unsupported
 from probe.forward import Forward
 from probe.model import Model
@@ -62,19 +63,31 @@ def traced(model: Model, inputs: Inputs) -> Traced:
     """
     points = inputs[:1].expand(TRACED, *inputs.shape[1:]).clone()
     try:
-        found = recorded(model.forward, points, model.name, lambda watched, x: replace(model, forward=watched)(x))
+        found = recorded(
+            model.forward,
+            points,
+            model.name,
+            lambda watched, x: replace(model, forward=watched)(x),
+            lambda found: _check_same(found, model, inputs),
+        )
     except Unsupported as error:
         raise Unsupported(
             f"{error}; a certificate of the vote under noise, RandomizedSmoothing, asks for answers alone"
         ) from None
-    _check_same(found, model, inputs)
     return found
 
 
 def recorded(
-    forward: Forward, points: Tensor, name: str, ask: Callable[[Forward, Tensor], Tensor] = _plainly
+    forward: Forward,
+    points: Tensor,
+    name: str,
+    ask: Callable[[Forward, Tensor], Tensor] = _plainly,
+    check: Callable[[Traced], None] = lambda found: None,
 ) -> Traced:
-    """The steps from a few points to the logits that `ask` makes of a forward; for the errors see `traced`."""
+    """The steps from a few points to the logits that `ask` makes of a forward; for the errors see `traced`.
+
+    `check` is called with all steps, before those that turn logits into probabilities and back are left out.
+    """
     inside = _Inside()
     with inside.named(forward), _Recorder(points, inside, name) as record:
         logits = ask(partial(inside.run, forward), points)
@@ -82,10 +95,17 @@ def recorded(
     if found is None:
         raise Unsupported(f"the answers of {name} do not depend on the inputs, as far as torch can see")
     nodes = _needed(record.nodes, found)
-    for node in nodes:
-        if isinstance(node.step, Refused):
-            raise Unsupported(f"{name} computes {node.step.told}, which has no bounds here")
+    _refuse(nodes, Refused, name)
+    check(Traced(nodes))
+    nodes = undone(nodes)
+    _refuse(nodes, Late, name)
     return Traced(nodes)
+
+
+def _refuse(nodes: Sequence[Node], kind: type[Refused | Late], name: str) -> None:
+    for node in nodes:
+        if isinstance(node.step, kind):
+            raise Unsupported(f"{name} computes {node.step.told}, which has no bounds here")
 
 
 def _check_same(found: Traced, model: Model, inputs: Inputs) -> None:
@@ -102,7 +122,7 @@ def _check_same(found: Traced, model: Model, inputs: Inputs) -> None:
         if given.shape != wanted.shape or not bool(((given - wanted).abs() <= 1e-3 * size).all()):
             raise Unsupported(
                 f"{model.name} computes other steps for other inputs than for the first, so they cannot be bounded "
-                "together; take RandomizedSmoothing, which asks for its answers alone"
+                "together"
             )
 
 

@@ -326,6 +326,56 @@ class Picked(nn.Module):
 
 
 @pytest.mark.parametrize("kind", METHODS)
+@pytest.mark.parametrize("threshold", [None, 0.45])
+def test_probabilities_are_certified_as_the_logits_that_they_are_of(kind, threshold):
+    one, x = seeded(nn.Sequential(nn.Linear(3, 8), nn.ReLU(), nn.Linear(8, 1))), rows(6, 3)
+    two = seeded(nn.Sequential(nn.Linear(3, 8), nn.ReLU(), nn.Linear(8, 2)), seed=3)
+
+    def radius(network, outputs):
+        task = Classification(("no", "yes"), outputs=outputs, threshold=threshold)
+        model = Model(forward=network.eval(), space=Space(bounds=(-1.0, 2.0)), task=task)
+        return kind()(model, x, model.predict(x)).radius
+
+    expected = radius(one, "one logit")
+    assert 0 < expected.min() < expected.max()
+    for network in (nn.Sequential(one, nn.Sigmoid()), nn.Sequential(one, nn.Sigmoid(), nn.Hardtanh(1e-6, 1 - 1e-6))):
+        torch.testing.assert_close(radius(network, "one probability"), expected, rtol=1e-3, atol=1e-4)
+    expected = radius(two, "logits")
+    assert 0 < expected.min() < expected.max()
+    for network, outputs in ((nn.LogSoftmax(-1), "logits"), (nn.Softmax(-1), "probabilities")):
+        found = radius(nn.Sequential(two, network), outputs)
+        torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-4)
+
+
+class Rescaled(nn.Module):
+    def forward(self, z):
+        return z.sigmoid() * 0.5 + 0.1
+
+
+class Grouped(nn.Module):
+    def forward(self, z):
+        return z.view(-1, 2, 2).log_softmax(-1).flatten(1)
+
+
+class Reused(nn.Module):
+    def forward(self, z):
+        p = z.sigmoid()
+        return p.logit() + p
+
+
+@pytest.mark.parametrize("kind", METHODS)
+@pytest.mark.parametrize(("last", "width", "outputs"), [
+    (Rescaled(), 1, "one probability"), (Grouped(), 4, "logits"), (nn.Softmax(0), 4, "logits"),
+    (Reused(), 1, "one logit"),
+])  # fmt: skip
+def test_probabilities_that_are_not_of_the_logits_alone_are_refused(kind, last, width, outputs):
+    network = nn.Sequential(seeded(nn.Linear(3, width)), last).eval()
+    model = Model(forward=network, space=Space(bounds=(-1.0, 2.0)), task=Classification(outputs=outputs))
+    with pytest.raises(Unsupported, match=r"has no bounds here.*RandomizedSmoothing"):
+        kind()(model, rows(6, 3), torch.zeros(6, dtype=torch.long))
+
+
+@pytest.mark.parametrize("kind", METHODS)
 @pytest.mark.parametrize("task", [MultiLabel(), Regression(("h", "w")), Places()], ids=lambda task: task.kind)
 def test_answers_that_are_not_one_of_several_classes_are_refused_by_their_task(kind, task):
     layers = (nn.Linear(3, 6), nn.Unflatten(1, (3, 2))) if isinstance(task, Places) else (nn.Linear(3, 2),)
