@@ -128,7 +128,7 @@ def _opened(
 def _address(choice: state.Choice, top: DeltaGenerator) -> None:
     if choice.stale and "run" in st.query_params:
         top.warning(md(choice.stale), icon=":material/link_off:")
-    elif "run" not in st.query_params:
+    elif st.query_params.get("run") != choice.value:
         st.query_params["run"] = choice.value  # The address is a link to this evidence from the start.
     st.session_state[OPEN] = choice.value
 

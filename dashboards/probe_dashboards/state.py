@@ -22,8 +22,7 @@ class Choice:
 
 def run_id(folder: str, digest: str) -> str:
     """The id of an audit: the name of its folder and the start of its digest, so that a link means one evidence."""
-    slug = re.sub(r"[^A-Za-z0-9._-]", "-", folder)[:100] or "run"
-    return f"{slug}~{re.sub('[^0-9a-f]', '0', digest.lower())[:12].ljust(12, '0')}"
+    return f"{_slug(folder)}~{re.sub('[^0-9a-f]', '0', digest.lower())[:12].ljust(12, '0')}"
 
 
 def choose(key: str, asked: str | None, options: Sequence[str], default: str = "") -> Choice:
@@ -39,16 +38,30 @@ def choose(key: str, asked: str | None, options: Sequence[str], default: str = "
 
 
 def choose_run(asked: str | None, ids: Sequence[str]) -> Choice:
-    """The audit that a link asks for; if it changed since or is gone, another, with a sentence."""
+    """The audit that a link asks for; if it changed since or is gone, another, with a sentence.
+
+    The name of its folder alone asks for the audit that is in it now.
+    """
     if not asked or asked in ids:
         return Choice(asked or ids[0])
-    if not RUN.fullmatch(asked):
-        return Choice(ids[0], f"This link does not name an audit. Shown instead: {ids[0]}, the newest.")
+    if (known := named(asked, ids)) or not RUN.fullmatch(asked):
+        told = f"This link does not name an audit. Shown instead: {ids[0]}, the newest."
+        return Choice(known or ids[0], "" if known else told)
     name, digest = asked.split("~")
     for same in ids:
         if same.split("~")[0] == name:
             return Choice(same, f"This link was made for {name} with digest {digest}; its evidence is now {same}.")
     return Choice(ids[0], f"This link asks for the audit {asked}, which is not here. Shown instead: {ids[0]}.")
+
+
+def named(asked: str, ids: Sequence[str]) -> str:
+    """The audit in the folder of this name; empty if there is none, or more than one whose names are written alike."""
+    found = [each for each in ids if "~" not in asked and each.split("~")[0] == _slug(asked[: 2 * LONGEST])]
+    return found[0] if len(found) == 1 else ""
+
+
+def _slug(folder: str) -> str:
+    return re.sub(r"[^A-Za-z0-9._-]", "-", folder)[:100] or "run"
 
 
 def _nearest(asked: str, options: Sequence[str], default: str) -> str:

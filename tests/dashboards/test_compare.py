@@ -130,8 +130,10 @@ def test_a_stale_link_to_a_comparison_says_what_is_shown_instead(folder, ids):
     assert any(warning.value.startswith("This link") for warning in app.warning)
 
 
-def test_an_audit_is_not_compared_with_itself(folder, ids):
-    assert any("same audit" in info.value for info in show(folder, ids, "table", "table").info)
+def test_an_audit_which_a_link_may_name_by_its_folder_is_not_compared_with_itself(folder, ids):
+    app = opened(folder, "compare", first="table", second="table")
+    assert any("same audit" in info.value for info in app.info)
+    assert app.query_params["first"] == app.query_params["second"] == ids["table"]
 
 
 def test_a_button_swaps_both_audits(folder, ids, arguments):

@@ -299,7 +299,9 @@ def test_an_instance_shows_both_badges_and_the_attack(show, bundles):
 
 
 def test_the_bias_page_compares_the_attribute_of_the_link(show, bundles):
-    app = show(bundles.table.folder.parent, "bias", by="race", rate="fpr")
+    app = show(bundles.table.folder.parent, "bias", run="demo", by="race", rate="fpr")
+    assert app.query_params["run"].startswith("demo~")  # so that the link stays one to this evidence
+    assert not any(warning.value.startswith("This link") for warning in app.warning)
     assert app.selectbox(key="by").value == "race"
     said = text(app)
     assert "False positive rate (share of negatives) of each group" in said

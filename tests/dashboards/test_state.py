@@ -39,6 +39,12 @@ def test_a_link_to_evidence_that_has_changed_says_so_and_shows_the_same_audit():
     assert "222222222222" in choice.stale
 
 
+def test_the_name_of_a_folder_alone_is_a_link_to_the_audit_in_it_unless_two_are_written_alike():
+    ids = ["new~000000000000", "my-audit~111111111111"]
+    assert state.choose_run("my audit", ids) == state.Choice(ids[1])
+    assert state.choose_run("my audit", [*ids, "my-audit~222222222222"]).stale
+
+
 @pytest.mark.parametrize("asked", ["gone~111111111111", "../../etc/passwd", "<script>", "a" * 10**5])
 def test_a_link_to_an_audit_that_is_gone_says_so_and_shows_the_newest(asked):
     choice = state.choose_run(asked, ["new~000000000000"])

@@ -5,7 +5,7 @@ from functools import partial
 import streamlit as st
 
 from probe.audit.pairing import Comparison
-from probe_dashboards import seals, widgets
+from probe_dashboards import seals, state, widgets
 from probe_dashboards.folding import folded
 from probe_dashboards.views import comparing, runs
 from probe_dashboards.views.held import held
@@ -50,6 +50,9 @@ def draw(folder: runs.Folder) -> None:
 def _chosen(folder: runs.Folder) -> tuple[str, str]:
     titles = comparing.titles(folder.runs)
     usual = comparing.usual(folder.runs)
+    for which in ("first", "second"):
+        if known := state.named(st.query_params.get(which, ""), list(titles)):
+            st.query_params[which] = known
     with st.container(horizontal=True, vertical_alignment="bottom"):
         first = widgets.control(folder, "first", "First audit", titles, usual[0], width=380)
         second = widgets.control(folder, "second", "Second audit", titles, usual[1], width=380)
