@@ -17,6 +17,7 @@ from streamlit.navigation.page import Page
 from probe.audit import reading
 from probe.audit.reading import CHAPTERS
 from probe.audit.signing import CONSISTENT
+from probe.formatting import moment
 from probe.text import visible
 from probe_dashboards import lab, seals, state, widgets
 from probe_dashboards.offer import Offer
@@ -84,6 +85,8 @@ def main(offer: Offer) -> None:
     if opened is None or page is live or wide:
         page.run()
     elif runs.progress(opened.folder):
+        st.title(page.title, anchor=False)
+        st.caption(f"{md(opened.bundle.manifest.name)} is being written.")
         _running(opened.folder)
         widgets.limits(*_screen(page.url_path or "summary").LIMITS)
     else:
@@ -209,7 +212,8 @@ def _running(folder: str) -> None:
         at = min(progress.done + 1, progress.planned)
         said = f"Running: step {at} of {progress.planned}, {md(progress.step)}"
         st.progress(progress.done / max(progress.planned, 1), text=said)
-        st.caption("There are no findings before all evidence is complete. This page updates by itself.")
+        began = f"It began on {md(moment(progress.since))}. " if progress.since else ""
+        st.caption(f"{began}There are no findings before all evidence is complete. This page updates by itself.")
 
 
 def _is_intact(opened: runs.Opened, side: DeltaGenerator, top: DeltaGenerator) -> bool:

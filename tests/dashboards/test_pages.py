@@ -125,7 +125,8 @@ def test_an_audit_that_is_being_written_is_followed_and_not_judged(show, copied)
     with lock.writing(copied):
         app = show(copied)
         said = text(app) + str([e.proto for e in app.get("progress")])
-        assert "Running: step 3 of 6, explain" in said.replace("&#45;", "-").replace("\N{WORD JOINER}", "")
+        assert "Running: step 3 of 6, explaining by saliency" in said.replace("\N{WORD JOINER}", "")
+        assert app.title[0].value == "Summary"
         for word in ("Consistent", "Mismatch", "Run the same command again", "ended"):
             assert word not in said
         assert not app.metric

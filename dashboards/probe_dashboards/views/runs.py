@@ -10,12 +10,13 @@ from typing import Any
 
 from probe import lock
 from probe.audit import Bundle, find, read, reading, strict
-from probe.audit.expected import expected_steps
+from probe.audit.expected import Planned, planned
 from probe.audit.glimpse import Glimpse, glimpse
 from probe.audit.signing import Signature, signatures
 from probe.audit.signing.countersignatures import Countersignature, countersignatures
 from probe.audit.signoff import Signoff, signoffs
 from probe.errors import ProbeError
+from probe.formatting import words
 from probe.memory import give_back
 from probe.text import visible
 from probe_dashboards import state
@@ -97,7 +98,21 @@ class Progress:
 
     done: int
     planned: int
-    step: str  # the step that is running
+    step: str  # the step that is running, in words
+    since: str = ""  # when the audit began
+
+
+# What a step of each kind does, before the name of its method.
+DOING = {
+    "predictions": "asking the model for its answers",
+    "instances": "choosing the rows that are explained",
+    "explainer": "explaining by",
+    "attack": "attacking by",
+    "label attack": "attacking by",
+    "counterfactual": "searching for counterfactuals by",
+    "certificate": "certifying by",
+    "survey": "surveying by",
+}
 
 
 def listing(runs: str | Path) -> tuple[list[Run], list[Broken]]:
@@ -151,10 +166,16 @@ def progress(folder: str | Path) -> Progress | None:
         return None
     try:
         manifest = read(folder).manifest
-        done, planned = len(manifest.steps), expected_steps(manifest.plan)
+        done, steps = len(manifest.steps), planned(manifest.plan)
+        step = _doing(steps[done]) if done < len(steps) else "drawing its conclusions"
     except MALFORMED:
         return Progress(0, 0, "")
-    return Progress(done, len(planned), planned[done] if done < len(planned) else "its conclusions")
+    return Progress(done, len(steps), step, manifest.created)
+
+
+def _doing(step: Planned) -> str:
+    name = words(str(step.method.get("method", "")))
+    return " ".join(filter(None, (DOING[step.kind], name, step.label and f"on {step.label}")))
 
 
 def check(folder: str | Path) -> Integrity:

@@ -77,12 +77,13 @@ def _failed(bundle: Bundle) -> str:
     judged = [f for f in found if f.status in ("pass", "fail", "inconclusive")]
     failed = [f.check for f in judged if f.status == "fail"]
     unsure = f"{count(seen['inconclusive'])} {'is' if seen['inconclusive'] == 1 else 'are'} inconclusive"
-    unsure = f", and {unsure}" if seen["inconclusive"] else ""
     if failed:
         many = f"{count(len(failed))} of {count(len(judged))} checks of the model"
-        text = f"{many} fail{'s' if len(failed) == 1 else ''}{unsure}: {_some(failed)}"
+        text = f"{many} fail{'s' if len(failed) == 1 else ''}: {_some(failed)}"
+        text += f"; {unsure}" if seen["inconclusive"] else ""
     elif judged:
-        text = f"None of {count(len(judged))} checks of the model fails{unsure}"
+        text = f"None of {count(len(judged))} checks of the model fails"
+        text += f", and {unsure}" if seen["inconclusive"] else ""
     else:
         text = "No check of the model has a conclusive result"
     where = _breaks(bundle)
