@@ -49,7 +49,7 @@ EXTRAS = {
         "models of Hugging Face, timm and ONNX",
         {"transformers": "transformers>=5", "timm": "timm>=1.0.20", "onnxruntime": "onnxruntime>=1.20"},
     ),
-    "ray": Extra("audits on a Ray cluster", {"ray": "ray>=2.40"}),
-    "slurm": Extra("audits on Slurm", {"submitit": "submitit>=1.5"}),
+    "ray": Extra("audits, studies and trainings on a Ray cluster", {"ray": "ray>=2.40"}),
+    "slurm": Extra("audits, studies and trainings on Slurm", {"submitit": "submitit>=1.5"}),
     "export": Extra("networks as ONNX files", {"onnx": "onnx>=1.17", "onnxscript": "onnxscript>=0.5"}),
 }

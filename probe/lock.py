@@ -17,8 +17,8 @@ PATIENCE = 0.5  # seconds to wait, as a reader that asks holds the lock for a mo
 
 
 @contextmanager
-def writing(folder: str | Path) -> Iterator[int | None]:
-    """Hold the lock for writing into a folder, which is created if it does not exist.
+def writing(folder: str | Path, patience: float = PATIENCE) -> Iterator[int | None]:
+    """Hold the lock for writing into a folder, which is created if it does not exist; wait for it for some seconds.
 
     Gives the id of a process that left its lock as it was killed, 0 if it cannot be read; None if none did.
 
@@ -27,7 +27,7 @@ def writing(folder: str | Path) -> Iterator[int | None]:
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    held, left = _acquire(folder)
+    held, left = _acquire(folder, patience)
     try:
         yield left
     finally:
@@ -59,8 +59,8 @@ def _process(opened: int) -> int:
     return int(text) if text.isdecimal() and text.isascii() else 0
 
 
-def _acquire(folder: Path) -> tuple[int, int | None]:
-    path, patient_until = folder / NAME, time.monotonic() + PATIENCE
+def _acquire(folder: Path, patience: float) -> tuple[int, int | None]:
+    path, patient_until = folder / NAME, time.monotonic() + patience
     while True:
         opened = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o644)
         try:

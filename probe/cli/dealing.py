@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from probe.cli.app import INTEGRITY, UNSAFE, print_err
-from probe.cli.engines import Job, Outcome, engine_of, run_jobs
 from probe.cli.merging import merged
+from probe.engines import Job, Outcome, engine_of, run_jobs
 from probe.errors import DataError, IntegrityError, PlanError, ProbeError, UnsafeError
 
 

@@ -26,6 +26,9 @@ from probe.results import Attribution, Counterfactuals, Perturbation
 from probe.study.batches import whole
 from probe.study.parts import Parts
 from probe.study.steps import Advance
+from probe.tensors import spans
+
+Call = Callable[[slice], Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,78 +44,81 @@ class Subject:
 
 def ask(method: Method, subject: Subject, advance: Advance) -> Any:
     """The result of a method for all examples."""
-    asked = next(asked for kind, asked in ASKED.items() if isinstance(method, kind))
     with blamed(method):
-        return asked(method, subject, advance)
+        if call := _call(method, subject):
+            total, size = len(subject.data), subject.size
+            return whole(lambda rows: _saved(method, subject, call, rows), total, size, advance)
+        asked = next(asked for kind, asked in AT_ONCE.items() if isinstance(method, kind))
+        result = asked(method, subject)
+        advance(len(subject.data))
+        return result
 
 
-def _in_batches(method: Method, call: Callable[[slice], Any], subject: Subject, advance: Advance) -> Any:
-    total, parts = len(subject.data), subject.parts
-    if parts is None or total <= subject.size:
-        return whole(call, total, subject.size, advance)
-    device = subject.model.device
-    return whole(lambda rows: parts.of(rows, method, device, call), total, subject.size, advance)
+def batches_of(method: Method, subject: Subject) -> list[slice]:
+    """The rows of each batch that is saved by itself; none where all examples are asked at once."""
+    saved = subject.parts and len(subject.data) > subject.size and isinstance(method, tuple(IN_BATCHES))
+    return list(spans(len(subject.data), subject.size)) if saved else []
 
 
-def _explained(method: Explainer, subject: Subject, advance: Advance) -> Attribution:
+def ask_batch(method: Method, subject: Subject, rows: slice) -> None:
+    """Ask one of the batches that are saved, unless it is there."""
+    call = _call(method, subject)
+    assert call, "only methods that are asked in batches have batches"
+    with blamed(method):
+        _saved(method, subject, call, rows)
+
+
+def _call(method: Method, subject: Subject) -> Call | None:
+    """What asks a method about some of the rows; None if it sees all at once."""
+    made = next((made for kind, made in IN_BATCHES.items() if isinstance(method, kind)), None)
+    return made and made(method, subject)
+
+
+def _saved(method: Method, subject: Subject, call: Call, rows: slice) -> Any:
+    if subject.parts is None or len(subject.data) <= subject.size:
+        return call(rows)
+    return subject.parts.of(rows, method, subject.model.device, call)
+
+
+def _explained(method: Explainer, subject: Subject) -> Call:
     model, inputs, targets = subject.model, subject.data.inputs, subject.targets
-    return _in_batches(
-        method,
-        lambda rows: method(
-            of_examples(model, subject.data[rows]), inputs[rows], None if targets is None else targets[rows]
-        ),
-        subject,
-        advance,
+    return lambda rows: method(
+        of_examples(model, subject.data[rows]), inputs[rows], None if targets is None else targets[rows]
     )
 
 
-def _attacked(method: Attack, subject: Subject, advance: Advance) -> Perturbation:
+def _attacked(method: Attack, subject: Subject) -> Call:
     model, data = of_any_examples(subject.model, subject.data), subject.data
     targets = subject.targets if method.goal.aimed else None
-    return _in_batches(
-        method,
-        lambda rows: method(
-            model, data.inputs[rows], data.labels[rows], targets=None if targets is None else targets[rows]
-        ),
-        subject,
-        advance,
+    return lambda rows: method(
+        model, data.inputs[rows], data.labels[rows], targets=None if targets is None else targets[rows]
     )
 
 
-def _searched(method: Counterfactual, subject: Subject, advance: Advance) -> Counterfactuals:
+def _searched(method: Counterfactual, subject: Subject) -> Call:
     model, data = subject.model, subject.data
     targets = subject.targets if method.goal.aimed else None
-    return _in_batches(
-        method,
-        lambda rows: method(
-            of_examples(model, data[rows]), data.inputs[rows], targets=None if targets is None else targets[rows]
-        ),
-        subject,
-        advance,
+    return lambda rows: method(
+        of_examples(model, data[rows]), data.inputs[rows], targets=None if targets is None else targets[rows]
     )
 
 
-def _certified(method: Certificate, subject: Subject, advance: Advance) -> Certification:
+def _certified(method: Certificate, subject: Subject) -> Call:
     data = subject.data
-    return _in_batches(
-        method, lambda rows: method(subject.model, data.inputs[rows], data.labels[rows]), subject, advance
-    )
+    return lambda rows: method(subject.model, data.inputs[rows], data.labels[rows])
 
 
-def _at_once(call: Callable[[Model, Dataset], Any], subject: Subject, advance: Advance) -> Any:
-    result = call(subject.model, subject.data)
-    advance(len(subject.data))
-    return result
-
-
-# How each kind of method is run. A survey sees all examples at once; a metric of predictions sees the predictions.
-ASKED: Mapping[type, Callable[[Any, Subject, Advance], Any]] = {
+# How each kind of method is asked about a batch of rows. A survey sees all examples at once; a metric of predictions
+# sees the predictions.
+IN_BATCHES: Mapping[type, Callable[[Any, Subject], Call]] = {
     Explainer: _explained,
     Attack: _attacked,
     Certificate: _certified,
     Counterfactual: _searched,
-    Survey: _at_once,
-    Metric: lambda method, subject, advance: _at_once(predict, subject, advance),
+}
+AT_ONCE: Mapping[type, Callable[[Any, Subject], Any]] = {
+    Survey: lambda method, subject: method(subject.model, subject.data),
+    Metric: lambda method, subject: predict(subject.model, subject.data),
 }
 GIVES: Mapping[type, type] = {
     Explainer: Attribution,

@@ -19,7 +19,7 @@ from probe.numbers import exact
 from probe.outcomes import Certification, Examination
 from probe.registry import discover
 from probe.results import Attribution, Counterfactuals, Perturbation, Prediction, Scores
-from probe.study.asking import ASKED, GIVES, Subject, ask
+from probe.study.asking import AT_ONCE, GIVES, IN_BATCHES, Subject, ask
 from probe.study.code import coded
 from probe.study.record import Measured, Record
 from probe.study.steps import Advance
@@ -173,7 +173,7 @@ def planned(
 def _check_kind(method: Any) -> None:
     if isinstance(method, type) and issubclass(method, Method):
         raise DataError(f"methods holds the class {method.__name__}; write {method.__name__}()")
-    if not isinstance(method, tuple(ASKED)):
+    if not isinstance(method, (*IN_BATCHES, *AT_ONCE)):
         raise DataError(
             f"methods holds {str(method)!r:.80}, expected explainers, attacks, certificates, counterfactuals, "
             "surveys or metrics of answers, such as PGD(steps=40)"

@@ -48,6 +48,11 @@ class Parts:
         seconds.write_text(repr(took))  # written last: a batch without it does not count as saved
         return result
 
+    def has(self, rows: slice) -> bool:
+        """Whether a batch is saved."""
+        seconds = self.path / f"{rows.start}-{rows.stop}.seconds"
+        return seconds.exists() and seconds.stat().st_size > 0
+
     def clear(self) -> None:
         """Delete the batches, once the cell is saved."""
         shutil.rmtree(self.path, ignore_errors=True)

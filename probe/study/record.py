@@ -1,8 +1,9 @@
 """The record of a cell, and the folder of a study."""
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, fields
 from importlib.metadata import version
 from pathlib import Path
@@ -20,7 +21,7 @@ from probe.study.parts import Parts
 from probe.tensors import sha256
 from probe.version import __version__
 
-CELLS = "cells"
+CELLS, CLAIMS = "cells", "claims"
 
 
 @dataclass(frozen=True)
@@ -143,6 +144,10 @@ class Folder:
             raise DataError(f"{stem}.json is of another cell; delete it, and the cell is run again")
         return record
 
+    def has(self, name: str) -> bool:
+        """Whether a cell is finished."""
+        return store.files(self._stem(name))[1].exists()
+
     def put(self, name: str, record: Record) -> None:
         """Write the record of a cell atomically."""
         _write(self._stem(name), record)
@@ -159,6 +164,18 @@ class Folder:
         found = [path for path in (self.path / CELLS).glob("*.json") if not path.name.startswith(".")]
         found.sort(key=lambda path: (path.stat().st_mtime_ns, path.name))
         return [_read(path.with_suffix(""), Record) for path in found]
+
+    def claim(self, what: str) -> AbstractContextManager[int | None]:
+        """Take one piece of work, unless another process has it. A process that ends in any way gives it back.
+
+        Raises:
+            ExistsError: if another process has it.
+        """
+        return lock.writing(self.path / CLAIMS / what, patience=0)
+
+    def unclaim(self) -> None:
+        """Delete what claims leave behind."""
+        shutil.rmtree(self.path / CLAIMS, ignore_errors=True)
 
     def parts(self, name: str) -> Parts:
         """Where the batches of an unfinished cell are saved."""

@@ -18,6 +18,7 @@ from probe.model import Model
 from probe.study.asking import Subject
 from probe.study.batches import together
 from probe.study.cells import Budget, Cell, planned
+from probe.study.dealing import check_workers, deal, part_of, share
 from probe.study.progress import Clock, Told, to_stderr
 from probe.study.record import Folder, Record
 from probe.study.steps import Ended, carry_out
@@ -36,6 +37,8 @@ def run(  # noqa: PLR0913  three that a study is of, and by name: what is asked,
     batch_size: int | None = None,
     out: str | Path | None = None,
     progress: Told | None = to_stderr,
+    engine: str | None = None,
+    workers: int | None = None,
 ) -> pd.DataFrame:
     """Run methods x budgets x seeds over all examples, in batches that fit, and return one row per number.
 
@@ -59,6 +62,10 @@ def run(  # noqa: PLR0913  three that a study is of, and by name: what is asked,
         batch_size: examples per batch; by default what suits the device.
         out: the folder, which is created. A folder with a study of another model or other data is refused.
         progress: called with the progress of the study; None: not called.
+        engine: "processes" on this machine, "ray" or "slurm": run the batches by several workers, which share the
+            folder `out`. Each worker runs this script again up to this call, and no further; the table has the bits of
+            one process with as many threads.
+        workers: how many, with `engine`; by default one for each core.
 
     Returns:
         A DataFrame with the columns method, settings (those that differ from the defaults), seed, eps, metric, item (of
@@ -103,15 +110,57 @@ def run(  # noqa: PLR0913  three that a study is of, and by name: what is asked,
         _listed(seeds, "seeds"),
     )
     check_fit(model, data)
+    workers = check_workers(engine, workers, out)
     if out is None:
         return _carried_out(cells, model, None, progress)
+    mine = part_of(Path(out))
+    if mine is False:  # a worker of another study of the same script
+        return _found(cells, Folder(out))
     for cell in cells:
         _refuse_functions(cell)
     folder = Folder(out)
-    with folder.writing(_said if progress else lambda line: None):
+    if mine:
         folder.begin(model, data, checked)
         cells = [replace(cell, subject=replace(subject, parts=folder.parts(cell.name))) for cell in cells]
+        share(cells, folder, _Shelf(folder, Clock(cells, lambda standing: None)))
+        raise SystemExit(0)
+    with folder.writing(_said if progress else _nothing):
+        folder.begin(model, data, checked)
+        cells = [replace(cell, subject=replace(subject, parts=folder.parts(cell.name))) for cell in cells]
+        if engine and not all(folder.has(cell.name) for cell in cells):
+            _dealt(cells, folder, engine, workers, progress)
         return _carried_out(cells, model, folder, progress)
+
+
+def _dealt(cells: list[Cell], folder: Folder, engine: str, workers: int, progress: Told | None) -> None:
+    """Let workers run the cells that the folder lacks. Those that fail are run once more by the caller, who says why.
+
+    Raises:
+        DataError: if workers ended before they were done.
+    """
+    told = progress or (lambda standing: None)
+    clock = Clock(cells, told)
+    shelf = _Shelf(folder, clock)
+    left = [cell for cell in cells if not shelf.has(cell)]
+
+    def watch() -> None:
+        for cell in tuple(left):
+            if folder.has(cell.name) and shelf.has(cell):
+                left.remove(cell)
+                clock(cell.name, cell.total, cell.total)
+
+    try:
+        failed = deal(folder.path, engine, workers, _said if progress else _nothing, watch)
+    finally:
+        folder.unclaim()
+    if failed and not all(folder.has(cell.name) for cell in cells):
+        raise DataError(f"{failed}; the same call continues the study in {folder.path}")
+
+
+def _found(cells: list[Cell], folder: Folder) -> pd.DataFrame:
+    """The table of the cells that a folder has."""
+    shelf = _Shelf(folder, Clock(cells, lambda standing: None))
+    return table(row for cell in cells if shelf.has(cell) for row in shelf.rows(cell))
 
 
 def _carried_out(cells: list[Cell], model: Model, folder: Folder | None, progress: Told | None) -> pd.DataFrame:
@@ -179,6 +228,10 @@ class _Shelf:
         how = self._failed.get(cell.name)
         said = {"status": how.status, "note": how.note} if how else {"status": "not run", "note": "interrupted"}
         return [{**cell.head, "eps": cell.budget, "metric": "", "item": "", **said}]
+
+
+def _nothing(line: str) -> None:
+    pass
 
 
 def _said(line: str) -> None:

@@ -13,8 +13,8 @@ import pytest
 
 from probe.audit import verify
 from probe.cli import dealing
-from probe.cli.engines import TIMES, Job, Outcome, engine_of, run_jobs
 from probe.cli.said import Said
+from probe.engines import TIMES, Job, Outcome, engine_of, run_jobs
 from probe.errors import PlanError
 
 RUN = "audit", "--plan", "mine.toml", "--allow-code"
@@ -88,7 +88,7 @@ def test_the_process_of_a_worker_that_is_killed_ends_with_it(tmp_path):
     inner = f"import os, time; open({str(mark)!r}, 'w').write(str(os.getpid())); time.sleep(100)"
     outer = f"""
 import os
-from probe.cli.engines.processes import Processes
+from probe.engines.processes import Processes
 Processes().run([{sys.executable!r}, "-S", "-c", {inner!r}], os.environ)
 """
     worker = subprocess.Popen([sys.executable, "-c", outer])

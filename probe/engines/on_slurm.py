@@ -6,8 +6,8 @@ from typing import Any
 
 import submitit
 
-from probe.cli.engines import Engine, Outcome
-from probe.cli.engines.processes import Processes
+from probe.engines import Engine, Outcome
+from probe.engines.processes import Processes
 
 
 class Slurm:

@@ -6,7 +6,7 @@ import sys
 import threading
 from collections.abc import Mapping, Sequence
 
-from probe.cli.engines import Engine, Outcome
+from probe.engines import Engine, Outcome
 
 # A worker that is lost must not leave a process behind that holds the lock of its part, which is run again.
 WITH_ITS_PARENT = """

@@ -1,11 +1,11 @@
-"""Engines run the parts of audits on several workers: local processes, Ray, or Slurm.
+"""Engines run the parts of audits, studies and trainings on several workers: local processes, Ray, or Slurm.
 
 A part is a command, such as `probe audit --plan p.toml --shard 1/4 --out part`, which continues where it ended. An
 engine runs one command somewhere and says how it ended; the part of a worker that was lost is run again.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
@@ -15,15 +15,16 @@ from probe.errors import PlanError, Unsupported
 from probe.extras import EXTRAS
 
 TIMES = 3  # how often a part is run whose worker is lost
+SECOND = 1.0
 LOST = 137  # the exit code of a part whose worker is lost each time, as of a process that is killed
 ENGINES = {"processes": "processes", "ray": "on_ray", "slurm": "on_slurm"}
 
 
 @dataclass(frozen=True)
 class Job:
-    """One part of one audit, to be run by a worker."""
+    """One part of a piece of work, such as an audit, to be run by a worker."""
 
-    plan: str
+    plan: str  # the name of the work
     shard: str
     command: tuple[str, ...]
     folder: Path
@@ -56,13 +57,13 @@ def engine_of(name: str) -> Engine:
         Unsupported: if what it needs is not installed.
     """
     if name not in ENGINES:
-        raise PlanError(f"--engine {name!r:.40} is unknown; there are {', '.join(ENGINES)}")
+        raise PlanError(f"the engine {name!r:.40} is unknown; there are {', '.join(ENGINES)}")
     try:
-        engine: Engine = import_module(f"probe.cli.engines.{ENGINES[name]}").make()
+        engine: Engine = import_module(f"probe.engines.{ENGINES[name]}").make()
     except ImportError as error:
         raise Unsupported(
-            f"--engine {name} needs {error.name}, which is not installed; {EXTRAS[name].install()}, or use "
-            "--engine processes"
+            f"the engine {name} needs {error.name}, which is not installed; {EXTRAS[name].install()}, or use the "
+            "engine processes"
         ) from None
     return engine
 
@@ -73,17 +74,25 @@ def run_jobs(
     workers: int,
     environment: Mapping[str, str],
     report: Callable[[Job, str], None],
+    watch: Callable[[], None] = lambda: None,
 ) -> dict[Job, Outcome]:
-    """Run jobs, at most `workers` at once; the outcomes of those that failed. `report` hears how each ended."""
+    """Run jobs, at most `workers` at once; the outcomes of those that failed.
+
+    `report` hears how each ended; `watch` is called each second.
+    """
     failed: dict[Job, Outcome] = {}
     with ThreadPoolExecutor(max_workers=workers) as pool:
         running = {pool.submit(_until_done, engine, job, environment, report): job for job in jobs}
         try:
-            for future in as_completed(running):
-                ended, job = future.result(), running[future]
-                report(job, ended.said if ended.code else "done")
-                if ended.code:
-                    failed[job] = ended
+            left = set(running)
+            while left:
+                ended_now, left = wait(left, SECOND, FIRST_COMPLETED)
+                for future in ended_now:
+                    ended, job = future.result(), running[future]
+                    report(job, ended.said if ended.code else "done")
+                    if ended.code:
+                        failed[job] = ended
+                watch()
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             engine.end()

@@ -1,0 +1,179 @@
+"""A study by several workers: the table of one process, whoever is lost or interrupted on the way."""
+
+import os
+import subprocess
+import sys
+from contextlib import suppress
+
+import pandas as pd
+import pytest
+
+from probe import Model, lock, study
+from probe.attacks import FGSM, PGD
+from probe.errors import DataError, PlanError, RangeError, Unsupported
+from probe.metrics import Accuracy
+from probe.study import dealing, running
+from tests.study.test_run import evidence, people, run  # noqa: F401  a fixture
+
+METHODS = [PGD(steps=3), Accuracy()]
+HOW = {"eps": [0.1, 0.3], "batch_size": 20}
+SCRIPT = """
+import os, sys
+import torch
+from pathlib import Path
+from probe import Dataset, Model, study
+from probe.attacks import FGSM, PGD
+from probe.metrics import Accuracy
+
+class Net(torch.nn.Linear):
+    def forward(self, x):
+        mark = Path("died")
+        if "PROBE_STUDY" in os.environ and len(x) == 20 and not mark.exists():  # within a batch of a worker
+            mark.touch()
+            os.kill(os.getpid(), 9)
+        return super().forward(x)
+
+torch.manual_seed(0)
+net, rows = Net(5, 2).eval(), torch.rand(100, 5)
+data, model = Dataset(rows, (rows[:, 0] > 0.5).long()), Model(forward=net)
+engine = dict(engine=sys.argv[2], workers=2) if len(sys.argv) > 2 else {}
+asked = dict(eps=[0.1, 0.2], batch_size=20, out=sys.argv[1])
+found = study.run([PGD(steps=3), FGSM(), Accuracy()], model, data, **asked, **engine)
+found.drop(columns="seconds").to_csv(sys.argv[1] + ".csv")
+"""
+
+
+@pytest.fixture
+def worker(monkeypatch, tmp_path):
+    """Makes this process a worker of the study in a folder."""
+    return lambda out: monkeypatch.setenv(dealing.OF, str(out.resolve()))
+
+
+def begun(people, out) -> None:  # noqa: F811
+    """A folder whose study has begun, and has no cell."""
+
+    def stop(standing) -> None:
+        raise KeyboardInterrupt
+
+    with suppress(KeyboardInterrupt):
+        run(METHODS, people, **HOW, out=out, progress=stop)
+
+
+def test_a_worker_does_what_no_other_has_begun_and_the_caller_finds_it(people, tmp_path, worker, monkeypatch):  # noqa: F811
+    out, calls = tmp_path / "out", []
+    begun(people, out)
+    worker(out)
+    (cell,) = (name for name in _names(people) if name.startswith("pgd") and "0.1" in _names(people)[name])
+    other = lock.writing(out / "claims" / cell / "20")
+    other.__enter__()  # another worker is at one batch, and gives it back when this one waits
+    whole = PGD.__call__
+
+    def counted(self, model, inputs, *rest, **named):
+        calls.append(len(inputs))
+        return whole(self, model, inputs, *rest, **named)
+
+    monkeypatch.setattr(PGD, "__call__", counted)
+    monkeypatch.setattr(dealing.time, "sleep", lambda seconds: other.__exit__(None, None, None))
+    with pytest.raises(SystemExit) as ended:
+        run(METHODS, people, **HOW, out=out)
+    assert ended.value.code == 0
+    assert calls == [20] * 6
+    monkeypatch.delenv(dealing.OF)
+    found = run(METHODS, people, **HOW, out=out)
+    assert calls == [20] * 6
+    pd.testing.assert_frame_equal(evidence(found), evidence(run(METHODS, people, **HOW)))
+
+
+def _names(people) -> dict[str, str]:  # noqa: F811
+    from probe.study.asking import Subject
+    from probe.study.cells import planned
+
+    cells = planned(METHODS, Subject(*people, None, 20), HOW["eps"], None, None)
+    return {cell.name: cell.identity for cell in cells}
+
+
+def test_a_worker_leaves_a_cell_that_fails_to_the_caller(people, tmp_path, worker):  # noqa: F811
+    model, data = people
+    out = tmp_path / "out"
+
+    def forward(x):
+        if x.requires_grad:
+            raise ValueError("no gradient today")
+        return model.forward(x)
+
+    failing = Model(forward=forward, space=model.space, classes=model.classes), data
+    with suppress(KeyboardInterrupt):
+        run([FGSM(), Accuracy()], failing, batch_size=20, out=out, progress=_interrupt)
+    worker(out)
+    with pytest.raises(SystemExit):
+        run([FGSM(), Accuracy()], failing, batch_size=20, out=out)
+    assert list(study.read(out)["method"]) == ["accuracy"]
+
+
+def _interrupt(standing) -> None:
+    raise KeyboardInterrupt
+
+
+def test_a_worker_runs_no_other_study_of_its_script(people, tmp_path, worker):  # noqa: F811
+    whole = run([Accuracy()], people, out=tmp_path / "first")
+    worker(tmp_path / "second")
+    found = run([Accuracy(), FGSM()], people, out=tmp_path / "first")
+    pd.testing.assert_frame_equal(found, whole)
+
+
+def test_what_ends_the_workers_ends_the_study_and_leaves_no_claims(people, tmp_path, monkeypatch):  # noqa: F811
+    out = tmp_path / "out"
+
+    def ended(folder, *rest):
+        with lock.writing(folder / "claims" / "pgd" / "0"):
+            pass
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(running, "deal", ended)
+    with pytest.raises(KeyboardInterrupt):
+        run(METHODS, people, **HOW, out=out, engine="processes")
+    assert not (out / "claims").exists()
+    monkeypatch.setattr(running, "deal", lambda *given: "worker 1/2: no such file")
+    with pytest.raises(DataError, match="worker 1/2: no such file; the same call continues the study"):
+        run(METHODS, people, **HOW, out=out, engine="processes")
+
+
+@pytest.mark.parametrize(
+    ("how", "error", "said"),
+    [
+        ({"workers": 2}, DataError, "without an engine"),
+        ({"engine": "processes"}, DataError, "needs out="),
+        ({"engine": "steam", "out": "mine"}, PlanError, "there are processes, ray, slurm"),
+        ({"engine": "processes", "out": "mine", "workers": 0}, RangeError, "workers = 0, expected a whole number"),
+        ({"engine": "processes", "out": "mine", "workers": True}, RangeError, "workers = True"),
+    ],
+)
+def test_an_engine_that_cannot_run_is_refused(people, tmp_path, monkeypatch, how, error, said):  # noqa: F811
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(error, match=said):
+        run(METHODS, people, **HOW, **how)
+
+
+@pytest.mark.parametrize("command", [["python"], ["python", "-"]])
+def test_a_notebook_or_a_prompt_is_no_script(monkeypatch, command):
+    monkeypatch.setattr(sys, "orig_argv", command)
+    with pytest.raises(Unsupported, match="write the cells to a file"):
+        dealing.this_script()
+    monkeypatch.setattr(sys, "orig_argv", ["python", "-m", "mine", "3"])
+    assert dealing.this_script() == (sys.executable, "-m", "mine", "3")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("engine", "module"), [("processes", "sys"), ("ray", "ray"), ("slurm", "submitit")])
+def test_a_study_of_two_workers_one_killed_within_a_batch_is_that_of_one_process(engine, module, tmp_path):
+    pytest.importorskip(module)
+    (tmp_path / "sweep.py").write_text(SCRIPT)
+    env = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    for arguments in (["one"], ["two", engine]):
+        done = subprocess.run(
+            [sys.executable, "sweep.py", *arguments], cwd=tmp_path, capture_output=True, text=True, env=env
+        )
+        assert not done.returncode, done.stderr
+    assert "its worker was lost, and it is run again" in done.stderr
+    assert (tmp_path / "two.csv").read_bytes() == (tmp_path / "one.csv").read_bytes()
+    assert sorted(path.name for path in (tmp_path / "two").iterdir()) == ["cells", "study.json", "study.npz"]
