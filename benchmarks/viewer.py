@@ -36,6 +36,10 @@ RESULT = HERE / "benchmarks" / "results" / "viewer.json"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 READY = "[data-testid=stApp][data-test-script-state=notRunning]"
+# Asked in each frame: what waits for an element by playwright asks every half second in the end.
+WHOLE = f"""was => ![was, undefined].includes(document.querySelector("h1")?.innerText)
+    && [...document.querySelectorAll("h2")].some(each => each.innerText == "What this does not show")
+    && document.querySelector("{READY}") !== null"""
 PAGES = ("performance", "rows", "instance", "explanations", "robustness", "bias", "evidence", "methods", "summary")
 VISITED = ("summary", "performance", "instance")  # by each of many users at once
 LIVE = "fashion-cnn"
@@ -116,9 +120,7 @@ def said(times: list[tuple[float, float]]) -> dict[str, float]:
 
 def settled(page: Page, before: str = "") -> None:
     """Wait until a page with another heading is whole."""
-    page.wait_for_function("was => ![was, undefined].includes(document.querySelector('h1')?.innerText)", arg=before)
-    page.get_by_text("What this does not show").first.wait_for()
-    page.wait_for_selector(READY)
+    page.wait_for_function(WHOLE, arg=before)
 
 
 def opened(browser: Browser) -> Page:
@@ -172,8 +174,8 @@ def slider(browser: Browser, runs: Path) -> dict[str, Any]:
         def moved(key: str) -> None:
             before = page.evaluate(main)
             thumb.press(key)
-            page.wait_for_function(f"was => {main} !== was && {main}.includes('Measured change')", arg=before)
-            page.wait_for_selector(READY)
+            done = f"{main} !== was && {main}.includes('Measured change') && document.querySelector('{READY}') !== null"
+            page.wait_for_function(f"was => {done}", arg=before)
 
         times = [timed(pid, lambda at=at: moved(("ArrowLeft", "ArrowRight")[at % 2])) for at in range(STEPS)]
         page.close()
@@ -198,8 +200,7 @@ async def _visits(browser: AsyncBrowser, address: str) -> int:
     for name in VISITED:
         try:
             await page.goto(f"{address}/{name}")
-            await page.get_by_text("What this does not show").first.wait_for()
-            await page.wait_for_selector(READY)
+            await page.wait_for_function(WHOLE, arg="")
             wrong += await page.locator("[data-testid=stException], [data-testid=stAlertContentError]").count() > 0
         except Error:
             wrong += 1

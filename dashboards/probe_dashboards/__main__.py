@@ -5,6 +5,7 @@ from probe_dashboards import loading
 if __name__ == "__main__":
     loading.ahead()  # works while this process imports what stands below
 
+from streamlit import delta_generator
 from streamlit.components.v2 import manifest_scanner
 from streamlit.web import cli
 
@@ -12,5 +13,8 @@ if __name__ == "__main__":
     # The pages use no components of other packages, and to look for some reads the metadata of all that is installed.
     if hasattr(manifest_scanner, "scan_component_manifests"):
         manifest_scanner.scan_component_manifests = lambda max_workers=None: []
+    # Nor is this an interactive Python, to find which out it reads the source of whatever calls it.
+    if hasattr(delta_generator, "_use_warning_has_been_displayed"):
+        delta_generator._use_warning_has_been_displayed = True
     loading.begin()
     cli.main(prog_name="streamlit")

@@ -2,7 +2,7 @@
 
 from probe_dashboards import loading
 
-loading.ended()
+loading.needed()
 
 import sys
 from functools import partial
@@ -48,6 +48,7 @@ WIDE = {
     "methods": ("Methods", ":material/menu_book:"),
     "glossary": ("Glossary", ":material/dictionary:"),
 }
+FIRST = "summary"
 HOME = "home"
 LAB = "lab"
 OPEN = "open run"  # of the session: the audit that was shown last
@@ -74,7 +75,7 @@ def main(offer: Offer) -> None:
     }
     live = st.Page(partial(_live, offer, pages), title="Lab", url_path=LAB)
     # The first page also has an address without a page name.
-    home = st.Page(partial(_page, "summary", opened, folder), title="Summary", url_path=HOME, default=True)
+    home = st.Page(partial(_page, FIRST, opened, folder), title="Summary", url_path=HOME, default=True)
     page = st.navigation([home, live, *pages.values()], position="hidden")
     wide = page.url_path in WIDE
     if choice and not wide:
@@ -88,7 +89,7 @@ def main(offer: Offer) -> None:
         st.title(page.title, anchor=False)
         st.caption(f"{md(opened.bundle.manifest.name)} is being written.")
         _running(opened.folder)
-        widgets.limits(*_screen(page.url_path or "summary").LIMITS)
+        widgets.limits(*_screen(page.url_path or FIRST).LIMITS)
     else:
         _unfinished(opened, top)
         # No number is shown before the audit is verified.
@@ -97,12 +98,13 @@ def main(offer: Offer) -> None:
         else:
             st.title(page.title, anchor=False)
             st.text("The numbers of this audit are not shown.")
-            widgets.limits(*_screen(page.url_path or "summary").LIMITS)
+            widgets.limits(*_screen(page.url_path or FIRST).LIMITS)
 
 
 def _screen(name: str) -> Any:
     """The module of a page, loaded when the page is first shown: others may need much that it does not."""
-    loading.ended()
+    if name != FIRST:
+        loading.ended()
     return import_module(f"probe_dashboards.screens.{name}")
 
 
@@ -177,7 +179,8 @@ def _page(name: str, opened: runs.Opened | None, folder: Path) -> None:
     page = _screen(name)
     try:
         page.draw(opened)
-        widgets.about(opened.pages, told.used(opened.bundle, methods.entries(), name))
+        if told.named(opened.bundle, name):
+            widgets.about(opened.pages, lambda: told.used(opened.bundle, methods.entries(), name))
     except runs.MALFORMED as error:
         st.error(f"This page cannot be shown: {md(runs.reason(error))}.", icon=":material/broken_image:")
     widgets.limits(*page.LIMITS)

@@ -1,7 +1,11 @@
-"""What the pages need, loaded beside the server and the browser: first what the first page needs, then the rest."""
+"""What the pages need, loaded beside the server and the browser: first what the first page needs, then the rest.
 
+What is loaded is no garbage, and Streamlit searches all there is after each run of a page: it is set aside.
+"""
+
+import gc
 from importlib import import_module
-from threading import Thread
+from threading import Event, Thread
 
 from probe_dashboards.checking import Checker
 
@@ -22,9 +26,12 @@ LATER = (
     "probe_dashboards.views.comparing",
 )
 
+CALM = 1.0  # seconds after the first page is drawn, in which the server sends it and the browser asks for its parts
+
 _threads: list[Thread] = []
 _late: list[bool] = []
 _checkers: list[Checker] = []
+_hurry = Event()  # somebody waits for the rest
 
 
 def ahead() -> None:
@@ -35,6 +42,7 @@ def ahead() -> None:
 
 def begin() -> None:
     """Load what the first page needs beside whatever else this process does."""
+    gc.disable()  # until all is loaded
     _load(NEEDED)
 
 
@@ -42,11 +50,18 @@ def later() -> None:
     """Load the rest, once, in a server that was started by `begin`."""
     if _threads and not _late:
         _late.append(True)
-        _load(LATER)
+        _load(LATER, CALM)
+
+
+def needed() -> None:
+    """Wait until what the first page needs is loaded."""
+    for each in _threads[:1]:
+        each.join()
 
 
 def ended() -> None:
     """Wait until all that was begun is loaded: no two threads load the same modules, which may need each other."""
+    _hurry.set()
     for each in _threads:
         each.join()
 
@@ -56,10 +71,14 @@ def checker() -> Checker | None:
     return _checkers[0] if _checkers else None
 
 
-def _load(names: tuple[str, ...]) -> None:
+def _load(names: tuple[str, ...], after: float = 0.0) -> None:
     def load() -> None:
+        _hurry.wait(after)
         for name in names:
             import_module(name)
+        gc.freeze()
+        if _late:
+            gc.enable()
 
     _threads.append(Thread(target=load, daemon=True))
     _threads[-1].start()

@@ -123,11 +123,15 @@ def search(key: str, placeholder: str) -> str:
     return text
 
 
-def about(pages: Mapping[str, Any], methods: Mapping[str, str]) -> None:
-    """Links to what the methods do that a page names; none where it names none."""
+def about(pages: Mapping[str, Any], known: Callable[[], Mapping[str, str]]) -> None:
+    """Links to what the methods do that a page names: names to titles, looked up when somebody opens this part."""
+    folded("What the methods here do", "about", lambda: _about(pages, known()), ":material/menu_book:")
+
+
+def _about(pages: Mapping[str, Any], methods: Mapping[str, str]) -> None:
     if not methods:
-        return
-    with st.expander("What the methods here do", icon=":material/menu_book:"), st.container(horizontal=True):
+        st.text("The packages that these methods come from are not installed here.")
+    with st.container(horizontal=True):
         for name, title in methods.items():
             st.page_link(pages["methods"], label=md(title), query_params={"m": name})
 

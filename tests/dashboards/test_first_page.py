@@ -10,7 +10,7 @@ from probe_dashboards.views import runs
 # What takes long to load, and what the first page has no use for.
 HEAVY = ("scipy", "matplotlib", "altair", "torch", "captum", "probe_models", "probe.report", "probe.audit.verification")
 SHOWS = """
-import sys
+import gc, sys
 from probe_dashboards import loading
 loading.ahead()
 loading.begin()
@@ -24,6 +24,8 @@ print(*(name for name in heavy if name in sys.modules))
 later()
 loading.ended()
 print(*(name for name in heavy if name in sys.modules))
+gc.collect()
+print(gc.isenabled(), len(gc.get_objects()) < gc.get_freeze_count())
 """
 
 
@@ -39,9 +41,10 @@ def test_the_first_page_loads_nothing_heavy_and_the_rest_is_loaded_after_it(bund
     argv = [sys.executable, "-c", SHOWS, str(bundles.table.folder.parent), *HEAVY]
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    first, then = done.stdout.splitlines()
+    first, then, searched = done.stdout.splitlines()
     assert first == ""
     assert {"scipy", "matplotlib", "probe.report"} <= set(then.split())
+    assert searched == "True True", "what was loaded is searched for garbage after each run of a page"
 
 
 @pytest.mark.slow

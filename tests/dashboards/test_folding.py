@@ -3,6 +3,7 @@
 import pandas as pd
 import pytest
 import streamlit as st
+from probe_dashboards.screens import methods as screen
 from probe_dashboards.views import methods, panels
 from streamlit.testing.v1 import AppTest
 
@@ -46,6 +47,18 @@ def test_methods_lists_all_methods_and_tells_of_those_that_are_opened(show, bund
     app.session_state["open saliency"] = True
     app.run()
     assert told == ["saliency"]
+
+
+def test_the_methods_of_a_page_are_looked_up_when_somebody_asks_what_they_do(show, bundles, monkeypatch):  # noqa: F811
+    asked = []
+    monkeypatch.setattr(screen, "entries", lambda: asked.append(1) or methods.entries())
+    app = show(bundles.table.folder.parent, "robustness")
+    assert asked == []
+    app.session_state["open about"] = True
+    app.run()
+    assert asked == [1]
+    links = {each.proto.label for each in app.get("page_link")}
+    assert {methods.entries()[name].title for name in methods.named(bundles.table, "robustness")} <= links
 
 
 def test_a_part_that_cannot_be_drawn_says_why_and_the_page_stays():

@@ -121,14 +121,19 @@ def family(name: str) -> str:
     return FAMILIES.get(name, visible(words(name)).capitalize())
 
 
-def used(bundle: Bundle, known: Mapping[str, Entry], page: str) -> dict[str, str]:
-    """The methods and metrics that a page of an audit names and that have an entry: names to titles."""
+def named(bundle: Bundle, page: str) -> list[str]:
+    """The methods and metrics that a page of an audit names, whether or not they are installed here."""
     if page in NAMELESS:
-        return {}
-    steps = [str(step.method.get("method", "")) for step in bundle.manifest.steps]
-    metrics = [str(r.settings.get("method", "")) for step in bundle.manifest.steps for r in step.readings]
-    named = [known[name] for name in dict.fromkeys((*steps, *metrics)) if name in known]
-    return {entry.name: entry.title for entry in named if entry.family in NAMED.get(page, (entry.family,))}
+        return []
+    steps = bundle.manifest.steps
+    found = [(step.kind, step.method) for step in steps] + [("metric", r.settings) for s in steps for r in s.readings]
+    told = [str(config["method"]) for kind, config in found if "method" in config and kind in NAMED.get(page, (kind,))]
+    return list(dict.fromkeys(told))
+
+
+def used(bundle: Bundle, known: Mapping[str, Entry], page: str) -> dict[str, str]:
+    """Those of them that have an entry: names to titles."""
+    return {name: known[name].title for name in named(bundle, page) if name in known}
 
 
 def linked(source: str) -> str:

@@ -38,7 +38,7 @@ def draw(lab: Lab, pages: Mapping[str, Any]) -> None:
         return
     asked = Asked(lab, model, answer, pages)
     _about(asked)
-    widgets.about(asked.pages, methods.offered(asked.described, known.entries()))
+    widgets.about(asked.pages, lambda: methods.offered(asked.described, known.entries()))
     view = _view()
     if view == "audit":
         auditing.draw(asked)
