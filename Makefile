@@ -23,9 +23,9 @@ test: .venv/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	@# One thread for each of several processes: tests are many and small.
+	@# One thread for each of several processes: tests are many and small. The fast ones check types and shapes too.
 	OMP_NUM_THREADS=1 $(BIN)/pytest -m "not slow" -n auto --dist worksteal
-	OMP_NUM_THREADS=1 $(BIN)/pytest -m slow -n auto --dist worksteal
+	OMP_NUM_THREADS=1 $(BIN)/pytest -m slow --jaxtyping-packages= -n auto --dist worksteal
 
 # The pages of docs/ with the reference that the methods write, without a warning: build/docs/index.html
 docs: .venv/.installed-docs

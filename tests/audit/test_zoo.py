@@ -8,11 +8,10 @@ from probe import zoo
 from probe.audit import run, verify
 from probe.cli.sources import open_both, plan_of
 from probe.registry import build, discover
-from probe.report import render
+from probe.report import blocks, render
 from tests.light import light
 
 RADII = 2  # of the usual ones, among them that of the check
-SEEN = set()  # forms of input and kinds of task whose report was made: once each, as it takes most of the time
 
 
 def lightened(kind, configs):
@@ -26,7 +25,8 @@ def lightened(kind, configs):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", zoo.names())
-def test_a_network_of_the_zoo_is_explained_attacked_and_verified(name, tmp_path):
+def test_a_network_of_the_zoo_is_explained_attacked_and_verified(name, tmp_path, monkeypatch):
+    """Figures of the report are made, and not laid out and written: those of each form are in the tests of figures."""
     plan = plan_of(name)
     plan = replace(
         plan,
@@ -52,7 +52,5 @@ def test_a_network_of_the_zoo_is_explained_attacked_and_verified(name, tmp_path)
     assert {"performance", "explanation", "robustness"} <= {f.aspect for f in bundle.manifest.findings}
     assert not any(finding.status == "error" for finding in bundle.manifest.findings)
     assert verify(tmp_path / name).numbers > 100
-    kind = bundle.manifest.data.form["name"], model.task.kind
-    if kind not in SEEN:
-        assert name in render(bundle)
-    SEEN.add(kind)
+    monkeypatch.setattr(blocks, "to_svg", lambda ax, **how: f"<svg>{len(ax.get_children())}</svg>")
+    assert name in render(bundle)
