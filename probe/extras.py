@@ -5,8 +5,12 @@
 'pip install "scikit-image>=0.25"'
 """
 
+import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
+
+from probe.errors import ProbeError
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,26 @@ EXTRAS = {
         "models of Hugging Face, timm and ONNX",
         {"transformers": "transformers>=5", "timm": "timm>=1.0.20", "onnxruntime": "onnxruntime>=1.20"},
     ),
+    "peers": Extra(
+        "explainers of other packages",
+        {"captum": "captum>=0.9", "shap": "shap>=0.51", "lime": "lime>=0.2", "skimage": "scikit-image>=0.25"},
+    ),
     "ray": Extra("audits, studies and trainings on a Ray cluster", {"ray": "ray>=2.40"}),
     "slurm": Extra("audits, studies and trainings on Slurm", {"submitit": "submitit>=1.5"}),
     "export": Extra("networks as ONNX files", {"onnx": "onnx>=1.17", "onnxscript": "onnxscript>=0.5"}),
 }
+
+
+def imported(module: str, extra: str) -> Any:
+    """A module of an optional part.
+
+    Raises:
+        ProbeError: if it cannot be imported, with the command that installs it.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        needed = module.partition(".")[0]
+        raise ProbeError(
+            f"this needs {needed}, which cannot be imported ({error}); {EXTRAS[extra].install()} installs it"
+        ) from None

@@ -1,9 +1,12 @@
 """Methods with as little work as most properties need: what holds for 12 steps holds for 680."""
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from probe.explainers.peers.bridge import Peer
 from probe.method import Method
+from probe.registry import discover
 
 M = TypeVar("M", bound=Method)
 MOST = {"steps": 12, "max_queries": 60, "draws": 25, "queries": 40, "samples": 120}
@@ -13,3 +16,8 @@ def light(method: M, **most: int) -> M:
     """The same method with settings that are no larger than these, or than `MOST`."""
     settings, most = method.config(), MOST | most
     return replace(method, **{name: least for name, least in most.items() if settings.get(name, 0) > least})
+
+
+def own_explainers() -> Mapping[str, type[Any]]:
+    """Explainers but for those of other packages, which are slow, and are in tests/explainers/test_peers.py."""
+    return {name: kind for name, kind in discover("explainer").items() if not issubclass(kind, Peer)}

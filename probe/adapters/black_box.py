@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import wraps
 from typing import Any
 
 import numpy as np
@@ -42,6 +43,7 @@ def from_predict_proba(
     tensor([0, 1])
     """
 
+    @wraps(predict_proba, assigned=(), updated=())
     def forward(inputs: Tensor) -> Tensor:
         read = log_probabilities if task is None else label_probabilities
         answer = read(predict_proba(inputs.detach().cpu().numpy()), len(inputs), "predict_proba")
@@ -56,6 +58,7 @@ def from_predict_proba(
 def of_numpy(predict: Callable[[Any], NDArray[Any]]) -> Callable[[Tensor], Tensor]:
     """Wrap a function of numpy arrays, with results (rows, outputs), as a function of tensors."""
 
+    @wraps(predict, assigned=(), updated=())
     def forward(inputs: Tensor) -> Tensor:
         return torch.from_numpy(predict(inputs.detach().cpu().numpy())).to(inputs.dtype)
 

@@ -9,6 +9,9 @@ from probe.explainers.guided import GuidedBackprop
 from probe.explainers.lrp import LRP
 from probe.explainers.maps import GradCAM, LayerCAM
 from probe.explainers.occlusion import Occlusion
+from probe.explainers.peers.of_captum import Captum
+from probe.explainers.peers.of_lime import LimeImage, LimeTabular, LimeText
+from probe.explainers.peers.of_shap import ShapKernel, ShapPartition, ShapTree
 from probe.explainers.permutation_shap import PermutationShap
 from probe.explainers.rise import Rise
 from probe.explainers.score_cam import ScoreCAM
@@ -19,6 +22,7 @@ from probe.explainers.surrogate import Lime
 __all__ = [
     "LRP",
     "AttentionRollout",
+    "Captum",
     "DeepLift",
     "DeepLiftShap",
     "ExpectedGradients",
@@ -30,11 +34,17 @@ __all__ = [
     "KernelShap",
     "LayerCAM",
     "Lime",
+    "LimeImage",
+    "LimeTabular",
+    "LimeText",
     "Occlusion",
     "PermutationShap",
     "Rise",
     "Saliency",
     "ScoreCAM",
+    "ShapKernel",
+    "ShapPartition",
+    "ShapTree",
     "SmoothGrad",
     "VarGrad",
 ]

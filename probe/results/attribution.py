@@ -10,11 +10,14 @@ from jaxtyping import Bool
 from numpy.typing import NDArray
 from torch import Tensor
 
+from probe.arrays import Given, Wanted
 from probe.errors import DataError, ShapeError
 from probe.metering import Usage
 from probe.method import Method
+from probe.model import Model
 from probe.results.base import AnyResult, cost_in_words, dtype_name, named, whole
 from probe.results.drawing import drawer, drawn, example
+from probe.results.exchange import of_shap, to_shap
 from probe.shapes import Inputs, Labels, PerFeature
 from probe.space import Space
 from probe.statistics import ranking, top_confidence
@@ -128,6 +131,43 @@ class Attribution(AnyResult):
             found = self.errors_by_feature()
             by_feature = torch.full_like(by_feature, torch.nan) if found is None else found
         return pd.DataFrame(to_numpy(by_feature), columns=self._names())
+
+    def to_shap(self, model: Model | None = None) -> Any:
+        """The same as an `Explanation` of the package shap, which all of its plots draw.
+
+        Features are columns, and categories are shown by their levels. With the model, the base values are those from
+        which the plots arrive at the output of each row; without it they are 0.
+
+        Raises:
+            ProbeError: if shap is not installed.
+
+        >>> shap.plots.waterfall(found.to_shap(model)[0])  # doctest: +SKIP
+        """
+        return to_shap(self, model)
+
+    @classmethod
+    def from_shap(
+        cls, explanation: Any, model: Model, inputs: Given, method: Method, targets: Wanted | None = None
+    ) -> "Attribution":
+        """An `Explanation` of the package shap as a result, for metrics and plots of probe.
+
+        Args:
+            explanation: its values are (rows, features), or (rows, features, outputs), of which each row's target is
+                taken; features are those of the model's space, or all coordinates.
+            model: what was explained; it is asked for its predictions, where no targets are given.
+            inputs: the rows that were explained.
+            method: what made it, such as ShapTree(), for its name and what its values add up to; it is not called.
+            targets: the outputs that were explained; by default the predictions.
+
+        Raises:
+            ShapeError: if the values are not those of these rows and features.
+
+        >>> Attribution.from_shap(shap.TreeExplainer(forest)(rows), model, rows, ShapTree())  # doctest: +SKIP
+        """
+        inputs = model.check(inputs)
+        targets = model.targets(inputs) if targets is None else model.check_targets(targets, inputs)
+        values = of_shap(explanation, model.space, inputs, targets)
+        return cls(values, inputs, targets, method, model.space, classes=model.task.names)
 
     def _in_words(self) -> tuple[str, ...]:
         features = f"{self.space.feature_count(self.inputs)} features" if len(self) else "no features"

@@ -12,8 +12,9 @@ from probe.explainers import KernelShap
 from probe.lab.requests import requests
 from probe.registry import build, discover, methods
 from tests.lab.subjects import FORMS, TASKS, ask, opened, refusal
+from tests.light import own_explainers
 
-EXPLAINERS = list(discover("explainer"))
+EXPLAINERS = list(own_explainers())
 ATTACKS = list(discover("attack"))
 SHORT = {"steps": 8, "max_queries": 40}
 
