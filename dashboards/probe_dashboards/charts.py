@@ -118,8 +118,31 @@ def _breakdown(bundle: Bundle, norm: str = "") -> Spec:
 
 
 def _survey(bundle: Bundle, slug: str) -> Spec:
-    rows = list(proofs.surveys(bundle)[slug].rows)[: proofs.DRAWN]
+    found = proofs.surveys(bundle)[slug]
+    if found.places:
+        return _along(found)
+    rows = list(found.rows)[: proofs.DRAWN]
     return _intervals(proofs.curve(rows).rename(columns={"item": "name"}), rows[0].unit)
+
+
+def _along(found: reading.Proof) -> Spec:
+    unit = found.rows[0].unit
+    values = [
+        {"x": at, "y": row.value, "low": row.low, "high": row.high, "at": visible(row.item), "shown": str(row.written)}
+        for at, row in zip(found.places, found.rows, strict=True)
+        if None not in (row.value, row.low, row.high)
+    ]
+    x = _axis("x", visible(found.along), zero=False)
+    y = _axis("y", visible(found.asks), unit, zero=False)
+    hint = _hint(at="At", shown="Estimate [95\u202f% interval]")
+    drawn: list[Spec] = [
+        {"mark": _mark("area", opacity=0.13),
+         "encoding": {"x": x, "y": y | {"field": "low"}, "y2": {"field": "high"}, "color": CERTAIN}},
+        {"mark": _mark("line", strokeWidth=2), "encoding": {"x": x, "y": y, "color": CERTAIN}},
+        {"mark": _mark("point", filled=True, size=55, opacity=1),
+         "encoding": {"x": x, "y": y, "color": CERTAIN, **hint}},
+    ]  # fmt: skip
+    return _layers(*({"data": {"values": values}, **each} for each in drawn))
 
 
 def _spread(bundle: Bundle, metric: str) -> Spec | None:

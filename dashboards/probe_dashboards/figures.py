@@ -119,7 +119,12 @@ def _certified(bundle: Bundle, axis: str) -> Axes:
 
 
 def _survey(bundle: Bundle, slug: str) -> Axes:
-    rows = list(proofs.surveys(bundle)[slug].rows)[: proofs.DRAWN]
+    found = proofs.surveys(bundle)[slug]
+    if found.places:
+        numbers, unit = proofs.curve(list(found.rows)), found.rows[0].unit
+        columns = (numbers[name] for name in ("value", "low", "high"))
+        return plots.along(list(found.places), *columns, unit=unit, labels=(found.along, found.asks))
+    rows = list(found.rows)[: proofs.DRAWN]
     numbers = proofs.curve(rows)
     ax = plots.new_axes(4.8, 0.72 + 0.24 * max(len(rows), 2))
     return plots.forest(

@@ -78,7 +78,7 @@ def survey(method: Survey, plan: Plan, model: Model, data: Dataset, start: int) 
         direction=method.direction,
         threshold=plan.threshold(method),
         title=method.asks,
-        notes={"item": method.item, "about": method.about},
+        notes={"item": method.item, "about": method.about} | ({"along": method.along()} if method.along() else {}),
         status="done",
         why="",
     )

@@ -52,6 +52,10 @@ class Survey(Reducer, ABC):
         """The names of the items; by default the features of the inputs."""
         return tuple(model.space.feature_names(inputs))
 
+    def along(self) -> str:
+        """What the items are values of, in their order, such as a feature: they are drawn as a curve; "" if nothing."""
+        return ""
+
     @final
     def __call__(self, model: Model, data: Dataset) -> Examination:
         """Examine the model on a dataset.

@@ -3,7 +3,7 @@
 from probe.plots.answers import errors, predicted, roc, thresholds
 from probe.plots.bars import bars, shared_order, whiskers
 from probe.plots.canvas import new_axes, to_png, to_svg
-from probe.plots.curves import Curve, learning, reliability, robustness
+from probe.plots.curves import Curve, along, learning, reliability, robustness
 from probe.plots.drawers import Drawer, Example, Values, drawer_of
 from probe.plots.graph import edge_changes, graph, symmetrise
 from probe.plots.heatmap import heatmap, pixel_map
@@ -21,6 +21,7 @@ __all__ = [
     "Example",
     "Scale",
     "Values",
+    "along",
     "bars",
     "before_and_after",
     "channels_last",

@@ -1,4 +1,4 @@
-"""Curves: robust accuracy, reliability diagrams, and learning curves."""
+"""Curves: robust accuracy, reliability diagrams, what a model answers along a feature, and learning curves."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from numpy.typing import ArrayLike
 
-from probe.formatting import radius
+from probe.formatting import Unit, radius
 from probe.palette import AGAINST, CATEGORIES, INK, MUTED
 from probe.plots.canvas import new_axes
 from probe.plots.style import NORMAL, SMALL, safe_label, series_style, style_axes
@@ -71,6 +71,46 @@ def robustness(
     ax.set_xlabel(safe_label(f"{labels[0]}{f' ({unit})' if unit else ''}", 80), fontsize=NORMAL, color=INK)
     ax.set_ylabel(safe_label(labels[1], 80), fontsize=NORMAL, color=INK)
     ax.legend(fontsize=SMALL, labelcolor=INK, frameon=False, loc="best", handlelength=2.6)
+    _title(ax, title)
+    return ax
+
+
+def along(  # noqa: PLR0913 - columns of one table, then settings by name
+    places: ArrayLike,
+    values: ArrayLike,
+    low: ArrayLike,
+    high: ArrayLike,
+    *,
+    unit: Unit = "number",
+    labels: tuple[str, str] = ("", ""),
+    title: str = "",
+    ax: Axes | None = None,
+) -> Axes:
+    """An estimate along the values of a feature, with the band of its intervals.
+
+    Args:
+        places: the values of the feature, in their order.
+        values: estimates; the line is broken at NaN.
+        low: lower ends of the intervals.
+        high: upper ends.
+        unit: of the estimates.
+        labels: of the axes.
+        title: drawn above.
+        ax: where to draw; by default new Axes.
+
+    >>> ax = along([20, 40, 60], [0.1, 0.3, 0.2], [0.0, 0.2, 0.1], [0.2, 0.4, 0.3], labels=("age", "probability"))
+    >>> ax.get_lines()[0].get_ydata().tolist()
+    [0.1, 0.3, 0.2]
+    """
+    ax = style_axes(new_axes(4.6, 3.0) if ax is None else ax)
+    x, y, lower, upper = (np.asarray(part, dtype=float) for part in (places, values, low, high))
+    ax.fill_between(x, lower, upper, color=CATEGORIES[0], alpha=0.13, linewidth=0)
+    ax.plot(x, y, color=CATEGORIES[0], marker="o", markersize=4.5, linewidth=1.6)
+    ax.locator_params(nbins=6)
+    if unit in ("share", "points"):
+        ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=None, symbol="%" if unit == "share" else " pp"))
+    for axis, label in zip((ax.xaxis, ax.yaxis), labels, strict=True):
+        axis.set_label_text(safe_label(label, 60), fontsize=NORMAL, color=INK)
     _title(ax, title)
     return ax
 

@@ -36,6 +36,9 @@ class Dependence(Survey, ABC):
     def items(self, model: Model, inputs: Inputs) -> tuple[str, ...]:
         return self.grid(model, inputs).names
 
+    def along(self) -> str:
+        return self.feature
+
     def grid(self, model: Model, inputs: Inputs) -> Grid:
         """The values of the feature at which the model is asked.
 

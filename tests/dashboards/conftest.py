@@ -109,7 +109,7 @@ def bare(folder: Path) -> Bundle:
 
 
 def proofs(folder: Path) -> Bundle:
-    """An audit of 40 people with a certificate and two surveys, one of them of items whose names attack."""
+    """An audit of 40 people with a certificate and three surveys: of features, of names that attack, of values."""
     settings = {"shape": (4,), "classes": ("<=50K", ">50K"), "features": PEOPLE, "explainers": (), "attacks": ()}
     bundle, rng, rows = _start(folder, **settings), np.random.default_rng(4), np.arange(40)
     plan, predictions = bundle.manifest["plan"], bundle.arrays("predictions")
@@ -124,7 +124,8 @@ def proofs(folder: Path) -> Bundle:
     ball = {"unit": "radius", "counted": False, "axis": "l2", "note": ""}
     bundle.manifest["steps"][-1] |= {"kind": "certificate", "threat": ball, "answer": "", "caption": vote}
     bundle.manifest["steps"][-1] |= {"certifies": "the vote under noise"}
-    for name, items, unit in (("importance", PEOPLE, "points"), ("odd", HOSTILE, "signed")):
+    surveyed = ("importance", PEOPLE, "points"), ("odd", HOSTILE, "signed"), ("course", PLACES, "share")
+    for name, items, unit in surveyed:
         plan["survey"]["methods"].append({"method": name})
         found = rng.normal(size=(40, len(items))) / 10 + np.linspace(0, 0.5, len(items))
         stored = {"rows": rows, "items": np.array(items), f"measured-{name}": found}
@@ -134,7 +135,7 @@ def proofs(folder: Path) -> Bundle:
             "settings": {"method": name},
             "reduction": "mean",
             "unit": unit,
-            "notes": {"item": "feature"},
+            "notes": {"item": "feature"} if items is not PLACES else {"item": "value", "along": HOSTILE[1]},
         }
         reading |= {"direction": "at most", "threshold": None, "title": "fall of accuracy", "status": "done"}
         reading |= {"why": "", "apart": False}
@@ -149,6 +150,7 @@ BUNDLES = {
 }
 VOCABULARY = ("a", "good", "dull", "film", "by", "nobody", "ever")
 PEOPLE = ("age", "hours", "education", "sex")
+PLACES = ("60", "-2.5", "20", "1e+03")
 
 
 @pytest.fixture(scope="session", autouse=True)

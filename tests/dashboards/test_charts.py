@@ -51,6 +51,21 @@ def test_every_chart_is_json_with_one_zoom_and_its_figure_is_drawn_too(bundles, 
         assert all(layer["mark"]["aria"] is False for layer in chart["layer"]), "a mark has no words of its own"
 
 
+def test_a_survey_of_the_values_of_a_feature_is_a_curve_in_their_order_and_one_of_features_is_not(bundles):
+    found = proofs.surveys(bundles.proofs)
+    assert found["course"].places == (60.0, -2.5, 20.0, 1000.0)
+    assert not found["importance"].places
+    chart = charts.chart("survey", bundles.proofs, INK, "course")
+    drawn = points(chart, "line")
+    assert [each["x"] for each in drawn] == list(found["course"].places)
+    assert [each["y"] for each in drawn] == [row.value for row in found["course"].rows]
+    axes = figures.FIGURES["survey"](bundles.proofs, "course")
+    assert axes.get_lines()[0].get_xdata().tolist() == list(found["course"].places)
+    assert [row.value for row in found["importance"].rows] == sorted(
+        (row.value for row in found["importance"].rows), reverse=True
+    )
+
+
 def test_a_chart_has_the_numbers_of_its_table(bundles):
     numbers = robustness.table(bundles.table, "attack")
     drawn = points(charts.chart("curves", bundles.table, INK, "attack"), "point")

@@ -91,7 +91,7 @@ def test_the_page_shows_how_each_run_ended_and_whether_its_files_are_those_recor
     said = text(app)
     assert "5 of 5 audits" in said
     assert "interrupted: without all of its findings" in said
-    assert said.count("differs from what was recorded") == 1
+    assert said.count("differs from what was recorded") == said.count("its findings are not shown") == 1
     assert said.count("consistent with itself, not signed") == 4 + 4  # on the page, and in its table
     assert any("broken" in warning.value and "cannot be read" in warning.value for warning in app.warning)
     assert "What this does not show" in said

@@ -57,8 +57,8 @@ def _asked(folder: runs.Folder) -> list[runs.Run]:
     return history.chosen(folder.runs, which, text, order)
 
 
-def _row(folder: runs.Folder, run: runs.Run) -> DeltaGenerator:
-    """A run as a card; the place where it says what was verified."""
+def _row(folder: runs.Folder, run: runs.Run) -> tuple[DeltaGenerator, DeltaGenerator]:
+    """A run as a card; the places where it says what was found, and what was verified."""
     with st.container(border=True, gap="xsmall"):
         with st.container(horizontal=True, vertical_alignment="center"):
             st.session_state[f"tick {run.id}"] = run.id in _ticked()
@@ -66,9 +66,10 @@ def _row(folder: runs.Folder, run: runs.Run) -> DeltaGenerator:
             st.page_link(
                 folder.pages["summary"], label="Open", icon=":material/arrow_forward:", query_params={"run": run.id}
             )
-        st.markdown(history.outcome(run))
+        found = st.empty()
+        found.markdown(history.outcome(run))
         st.caption(history.line(run))
-        return st.empty()
+        return found, st.empty()
 
 
 def _ticked() -> list[str]:
@@ -104,15 +105,19 @@ def _turned(page: int, last: int) -> None:
         st.text(f"Page {page} of {last}")
 
 
-def _sealed(shown: Sequence[runs.Run], places: Sequence[DeltaGenerator]) -> Mapping[str, runs.Integrity]:
+def _sealed(
+    shown: Sequence[runs.Run], places: Sequence[tuple[DeltaGenerator, DeltaGenerator]]
+) -> Mapping[str, runs.Integrity]:
     """Verify the runs of the page one after another, and say so in their places; what is verified is kept."""
-    for place in places:
+    for _, place in places:
         place.caption("Being verified")
     known = {}
-    for run, place in zip(shown, places, strict=True):
+    for run, (found, place) in zip(shown, places, strict=True):
         if run.ended == "running":
             place.caption("Not verified before it is done")
             continue
         known[run.id] = seals.verified(run.folder, runs.stamp(run.folder))
+        if not known[run.id].intact:
+            found.markdown(history.outcome(run, intact=False))
         place.caption(f"Digest {md(run.digest[:12])}, {history.seal(known[run.id])}")
     return known

@@ -73,7 +73,7 @@ def drawn(found: list[Certified]) -> dict[str, plots.Curve]:
 
 
 def items(found: Proof) -> pd.DataFrame:
-    """The result of a survey for each item, as text, the largest first."""
+    """The result of a survey for each item, as text."""
     lines = [(visible(row.item), unbroken(row.written), row.counted) for row in found.rows]
     names = (found.item, found.asks)
     heads = [visible(name[:1].upper() + name[1:]) for name in names]
@@ -82,7 +82,9 @@ def items(found: Proof) -> pd.DataFrame:
 
 def said(found: Proof) -> str:
     """What a survey measures, on how many rows and with which settings."""
-    some = f" The {DRAWN} largest of {len(found.rows)} are drawn." if len(found.rows) > DRAWN else ""
+    which = "first" if found.along else "largest"
+    left = len(found.rows) > DRAWN and not found.places
+    some = f" The {DRAWN} {which} of {len(found.rows)} are drawn." if left else ""
     told = f"{found.asks[:1].upper()}{found.asks[1:]}, with 95 % intervals over {formatting.count(found.n)} rows.{some}"
     return " ".join(filter(None, (told, found.caption, found.settings and f"Settings: {found.settings}.")))
 

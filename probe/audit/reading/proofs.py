@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from probe.audit.aspects.proofs import ABSTENTIONS, CERTIFIED
 from probe.audit.budgets import RADIUS
 from probe.audit.bundle import Bundle
@@ -25,6 +27,16 @@ class Proof:
     asks: str  # what is measured
     rows: Sequence[Measurement]  # by radius from 0 for a certificate; by item for a survey, the largest first
     n: int
+    along: str = ""  # what the items of a survey are values of, in whose order its rows then are
+
+    @property
+    def places(self) -> tuple[float, ...]:
+        """Where the items stand along that; none where they are not numbers."""
+        try:
+            found = tuple(float(row.item) for row in self.rows) if self.along else ()
+        except ValueError:
+            return ()
+        return found if np.isfinite(found).all() else ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,18 +54,23 @@ def certificates(bundle: Bundle) -> list[Certified]:
 
 
 def surveys(bundle: Bundle) -> list[Proof]:
-    """The results of all surveys, the items with the largest value first."""
+    """The results of all surveys, the items with the largest value first, unless they have an order of their own."""
     found = [(step, measured(bundle, step=step.name)) for step in steps(bundle.manifest, "survey")]
     return [
         Proof(
             **_told(bundle, step),
             item=step.readings[0].notes.get("item", "item"),
-            rows=sorted(rows, key=lambda row: -(row.value if row.value is not None else float("-inf"))),
+            rows=rows if (along := step.readings[0].notes.get("along", "")) else sorted(rows, key=_falling),
             n=max(row.n for row in rows),
+            along=along,
         )
         for step, rows in found
         if rows
     ]
+
+
+def _falling(row: Measurement) -> float:
+    return -(row.value if row.value is not None else float("-inf"))
 
 
 def _certified(bundle: Bundle, step: StepRecord) -> Certified:

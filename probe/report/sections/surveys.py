@@ -13,22 +13,25 @@ DRAWN = 30  # items in a figure; the table has all
 
 
 def section(bundle: Bundle) -> Section:
-    """A figure and a table of each survey, the items with the largest value first."""
+    """A figure and a table of each survey, the items with the largest value first, or in an order of their own."""
     blocks: list[Block] = [_survey(found, order) for order, found in enumerate(surveys(bundle))]
     return chapter("surveys", [*blocks, *not_asked(bundle, "survey", blocks)])
 
 
 def _survey(found: Proof, order: int) -> Figure:
-    drawn = found.rows[:DRAWN]
+    drawn = found.rows if found.places else found.rows[:DRAWN]
     unit = drawn[0].unit
     columns = zip(*((row.value, row.low, row.high) for row in drawn), strict=True)
     numbers = ([nan if number is None else number for number in column] for column in columns)
-    ax = plots.forest(
-        [row.item for row in drawn], *numbers, unit=unit, ax=plots.new_axes(4.6, 0.72 + 0.24 * max(len(drawn), 2))
-    )
+    if found.places:
+        ax = plots.along(list(found.places), *numbers, unit=unit, labels=(found.along, found.asks))
+    else:
+        room = plots.new_axes(4.6, 0.72 + 0.24 * max(len(drawn), 2))
+        ax = plots.forest([row.item for row in drawn], *numbers, unit=unit, ax=room)
     heads = (found.item, found.asks, "n")
     rows: list[list[Cell]] = [[row.item, row.written, count(row.n)] for row in found.rows]
-    some = f" The {len(drawn)} largest of {len(found.rows)} are drawn." if len(drawn) < len(found.rows) else ""
+    which = "first" if found.along else "largest"
+    some = f" The {len(drawn)} {which} of {len(found.rows)} are drawn." if len(drawn) < len(found.rows) else ""
     caption = f"{found.asks[:1].upper()}{found.asks[1:]}, with 95 % intervals over {count(found.n)} rows.{some}"
     return Figure(
         [panel(ax, f"{found.asks} by {found.item}; the numbers are in the table.", f"survey-{order}")],
