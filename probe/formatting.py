@@ -143,12 +143,12 @@ def radius(value: float) -> str:
 
 
 def settings(config: Mapping[str, Any], leave: tuple[str, ...] = ("method",)) -> str:
-    """The settings of a method in one line.
+    """The settings of a method in one line; texts that are empty are left out.
 
     >>> settings({"method": "pgd", "steps": 40, "eps": 8 / 255})
     'steps = 40, eps = 0.03137'
     """
-    return ", ".join(f"{key} = {_setting(value)}" for key, value in config.items() if key not in leave)
+    return ", ".join(f"{key} = {_setting(value)}" for key, value in config.items() if key not in leave and value != "")
 
 
 def _setting(value: Any) -> str:

@@ -253,6 +253,14 @@ def _facts(panel: Panel, command: str, python: str) -> None:
     st.code(python, language="python", wrap_lines=True)
 
 
+def record_table(frame: pd.DataFrame, alt: str) -> None:
+    """A table of foreign text with many columns, which can be scrolled; on a narrow screen its rows are cards."""
+    with st.container(key=f"broad-{_mark([alt])}"):
+        data_table(frame)
+    with st.container(key=f"narrow-{_mark([alt])}"):
+        linked_table(frame, alt)
+
+
 def data_expander(title: str, make: Callable[[], pd.DataFrame]) -> None:
     """Numbers of foreign text, folded away and made when they are looked at."""
     folded(title, f"table {title}", lambda: data_table(make()))

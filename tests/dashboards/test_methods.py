@@ -163,6 +163,15 @@ def test_a_name_that_is_no_method_of_the_registry_leads_nowhere(bundles):
     assert "2,000" in shown
 
 
+def test_what_names_a_cell_on_a_phone_holds_no_end_of_a_tag_which_a_sanitizer_would_drop_with_all_of_it():
+    shown = links.html(pd.DataFrame({"</script>x-->": [1]}), "</style>")
+    names = re.findall(r'(?:data-name|aria-label)="([^"]*)"', shown)
+    assert names == [
+        "&lt;\N{WORD JOINER}/style\N{WORD JOINER}&gt;",
+        "&lt;\N{WORD JOINER}/script\N{WORD JOINER}&gt;x--\N{WORD JOINER}&gt;",
+    ]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("page", ["instance", "explanations"])
 def test_every_table_of_methods_leads_to_what_they_do(bundles, page):

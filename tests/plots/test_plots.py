@@ -31,7 +31,13 @@ FIGURES = {
     "robustness": lambda ax=None: plots.robustness({HOSTILE[1]: CURVE, "$": CURVE}, threshold=(0.1, 0.5), ax=ax),
     "reliability": lambda ax=None: plots.reliability([0.6, 0.9], [0.5, 1.0], [0.4, 0.8], [0.6, 1.0], [10, 0], ax=ax),
     "along": lambda ax=None: plots.along(
-        [1, 2, 3], [0.5, np.nan, 0.2], [0.4, np.nan, 0.1], [0.6, np.nan, 0.3], labels=("$", HOSTILE[1]), unit="share", ax=ax
+        [1, 2, 3],
+        [0.5, np.nan, 0.2],
+        [0.4, np.nan, 0.1],
+        [0.6, np.nan, 0.3],
+        labels=("$", HOSTILE[1]),
+        unit="share",
+        ax=ax,
     ),
     "learning": lambda ax=None: plots.learning([1, 2, 3], [0.9, 0.4, 0.2], [0.9, 0.5, 0.6], kept=2, title="$", ax=ax),
     "forest": lambda ax=None: plots.forest(

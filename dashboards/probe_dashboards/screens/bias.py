@@ -58,7 +58,7 @@ def _compare(opened: Opened) -> None:
     )
     widgets.behind(opened, behind["gaps"])
     widgets.section("Groups", "groups")
-    widgets.data_table(bias.counts(bundle, by, threshold))
+    widgets.record_table(bias.counts(bundle, by, threshold), "Counts and rates of each group")
     st.caption(
         "In the unit of the answers. Error: answer minus label; above 0 the answers for the group are too high. "
         "The 95 % intervals are approximate and hold for all groups at once."

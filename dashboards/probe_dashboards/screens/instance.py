@@ -138,13 +138,17 @@ def _explanations(opened: Opened, row: int) -> None:
         st.subheader("Can they be relied on here?", anchor=False)
         widgets.method_table(opened, "explainer", own, "Quality of each method for this example and on average")
     widgets.behind(opened, behind["explanations"])
+    if len(methods) < 2:
+        return
     widgets.section("Do they agree?", "agreement")
     widgets.method_table(opened, "explainer", explained.agreement(bundle, row), "Rank correlation between methods")
     st.caption("Spearman's rank correlation of the values by feature: 1 is the same order, 0 is no relation.")
     widgets.method_table(
         opened, "explainer", explained.overlap(bundle, row), "Top features that methods have in common"
     )
-    st.caption(f"How many of the {explained.TOP} features with the largest values two methods have in common.")
+    st.caption(
+        f"How many of the (at most {explained.TOP}) features with the largest values two methods have in common."
+    )
     widgets.behind(opened, behind["agreement"])
 
 
@@ -187,7 +191,7 @@ def _attack(opened: Opened, row: int) -> None:
     elif drawer.size == "text" or not found[2].any():
         st.text(UNCHANGED)
     elif drawer.tabular:
-        widgets.table(attacked.changes(bundle, row, attack, eps), "What the attack changed")
+        widgets.listing(attacked.changes(bundle, row, attack, eps), "What the attack changed")
     else:
         caption = f"Example {row} {drawer.attacked_alt.format(attack=attacks[attack])}; radius: {radii[eps]}"
         widgets.figure(opened, "attacked", caption, str(row), attack, eps, width=drawer.pixels[2])

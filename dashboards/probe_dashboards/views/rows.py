@@ -70,7 +70,7 @@ def table(bundle: Bundle, rows: Sequence[int], one: str = ANY, *, exact: bool = 
         "Label": list(examples.named(bundle, labels[list(rows)])),
     }
     if judged is not None:
-        columns["Right"] = ["right" if judged[row] else "wrong" for row in rows]
+        columns["Right or wrong"] = ["right" if judged[row] else "wrong" for row in rows]
     if np.isfinite(values).any():
         columns[visible(measured)] = [_written(bundle, values[row], exact=exact) for row in rows]
     for tried in every(bundle):

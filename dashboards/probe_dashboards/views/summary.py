@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from probe import formatting
 from probe.audit import Bundle, reading
 from probe.audit.files import content
+from probe.audit.reading import CHAPTERS
 from probe.audit.strict import plain
 from probe.audit.toml import to_toml
 from probe.errors import ProbeError
@@ -133,7 +135,7 @@ def subject(bundle: Bundle) -> pd.DataFrame:
         "Groups": ", ".join(map(str, data.groups)) or "none declared",
         **{title.capitalize(): f"{text} (as the plan says)" for title, text in reading.about(m)},
         "Seed": str(m.plan.seed),
-        "Made": f"{m.created} to {m.finished or '?'}",
+        "Made": " to ".join(formatting.moment(at) or "?" for at in (m.created, m.finished)),
         "Made with": ", ".join(f"{name} {value}" for name, value in machine.items()),
     }
     return pd.DataFrame({"Of": list(rows), "Recorded": [visible(text) for text in rows.values()]})
@@ -149,9 +151,13 @@ def digests(bundle: Bundle) -> str:
 def not_run(bundle: Bundle) -> pd.DataFrame:
     """What was not measured, and why: findings and steps that did not run, and steps that never started."""
     return pd.DataFrame(
-        [(visible(m.aspect), visible(m.check), look(m.status).word, visible(m.note)) for m in reading.missing(bundle)],
+        [(_chapter(m.aspect), visible(m.check), look(m.status).word, visible(m.note)) for m in reading.missing(bundle)],
         columns=["Aspect", "Check", "Status", "Why"],
     )
+
+
+def _chapter(aspect: str) -> str:
+    return CHAPTERS[aspect].title if aspect in CHAPTERS else visible(aspect)
 
 
 def steps(bundle: Bundle) -> pd.DataFrame:

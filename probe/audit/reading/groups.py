@@ -149,9 +149,10 @@ def small_groups(bundle: Bundle, attribute: str) -> list[SmallGroup]:
 def accounting(bundle: Bundle, attribute: str) -> str:
     """The number of rows that name a group of an attribute, and a notice about its groups."""
     for row in _rows(bundle, "bias_row_accounting", attribute):
-        used = f"Of {count(row['rows'])} rows, {count(row['used'])} are used; {count(row['unknown'])} name no group "
-        notice = _text(row.get("notice"))
-        return f"{used}and are left out here.{f' Note: {notice}.' if notice else ''}"
+        rows, unknown, notice = count(row["rows"]), row["unknown"], _text(row.get("notice"))
+        some = f"Of {rows} rows, {count(row['used'])} are used; {count(unknown)} name no group and are left out here."
+        every = f"Each of the {rows} rows names a group." if row["rows"] > 1 else "There is one row."
+        return f"{some if unknown or row['used'] < row['rows'] else every}{f' Note: {notice}.' if notice else ''}"
     return ""
 
 

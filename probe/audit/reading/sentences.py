@@ -61,12 +61,12 @@ def _tested(bundle: Bundle) -> str:
     for kind, (does, _) in DOES.items():
         if ran := steps(manifest, kind):
             names = _and(list(dict.fromkeys(title_of(manifest, step) for step in ran)))
-            done.append(f"{_rows(bundle, ran[0].name)} rows {does} by {names}")
+            done.append(f"{_rows(bundle, ran[0].name)} {does} by {names}")
     if compared(bundle):
         groups = list(dict.fromkeys(map(str, bundle.table("bias_groups")["attribute"])))
         done.append(f"groups compared by {_and([each for each in groups if ' x ' not in each] or groups)}")
     what = f": {'; '.join(done)}" if done else ", but no step has finished"
-    return f"{manifest.model.name} was tested on {count(manifest.data.n)} rows of {manifest.data.name}{what}."
+    return f"{manifest.model.name} was tested on {_counted(manifest.data.n)} of {manifest.data.name}{what}."
 
 
 def _failed(bundle: Bundle) -> str:
@@ -117,7 +117,11 @@ def _untested(bundle: Bundle) -> str:
 
 def _rows(bundle: Bundle, step: str) -> str:
     stored = bundle.arrays(step) if bundle.has(f"arrays/{step}.npz") else {}
-    return count(len(stored["rows"])) if "rows" in stored else "some"
+    return _counted(len(stored["rows"])) if "rows" in stored else "some rows"
+
+
+def _counted(rows: int) -> str:
+    return f"{count(rows)} row{'s' if rows != 1 else ''}"
 
 
 def _some(names: list[str]) -> str:
