@@ -12,7 +12,7 @@ from functools import cache, reduce
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from probe.method import Method, param, required
+from probe.method import Method, named_after, param, required
 from probe.numbers import Number, written
 
 TYPES: Mapping[str, Any] = {"int": int, "float": float, "str": str, "bool": bool, "Number": Number, "Method": Method}
@@ -52,6 +52,35 @@ class Kind(NamedTuple):
     family: str
     verb: str  # its command; "" if there is none
     summary: str  # the verb in its descriptions
+
+
+class Facts(NamedTuple):
+    """What the source of a method says of its class besides settings."""
+
+    title: str  # the name of the class
+    summary: str  # the first line of its docstring
+    said: Mapping[str, Any]  # class variables by name; of a value that is computed the source
+    functions: frozenset[str]  # of its own and of its bases but the contract
+
+
+def facts(package: Path, *others: Path) -> Mapping[str, Facts]:
+    """What the methods of a package declare of themselves, by name, as far as their source says it; nothing is run.
+
+    `others` are as in `catalogue`.
+    """
+    own, rest = _Source.of([package]), _Source.of(others)
+    known = {**rest.classes, **own.classes}
+    found: dict[str, Facts] = {}
+    for node in own.classes.values():
+        line = list(_line(node, known))
+        if _is_method(line) and not _is_abstract(line):
+            theirs = [each for each in line if own.classes.get(each.name) is each]
+            functions = {part.name for each in theirs for part in each.body if isinstance(part, ast.FunctionDef)}
+            summary = (ast.get_docstring(node) or "").partition("\n")[0]
+            found[named_after(node.name)] = Facts(
+                node.name, summary, _class_variables(line, unread=ast.unparse), frozenset(functions)
+            )
+    return found
 
 
 def families(contracts: Path) -> tuple[Kind, ...]:
@@ -180,11 +209,17 @@ def _made(line: list[ast.ClassDef], known: _Source) -> type[Method]:
     return dataclass(frozen=True, kw_only=True, eq=False)(bare)
 
 
-def _class_variables(line: list[ast.ClassDef]) -> dict[str, Any]:
-    """What a class declares of itself besides its settings, such as its needs, as far as it is written out."""
+def _class_variables(line: list[ast.ClassDef], unread: Callable[[ast.expr], str] | None = None) -> dict[str, Any]:
+    """What a class declares of itself besides its settings, such as its needs, as far as it is written out.
+
+    A value that is computed is left out, or is what `unread` makes of it.
+    """
     found: dict[str, Any] = {}
     for entry in (e for node in line for e in node.body):
         match entry:
+            case ast.FunctionDef(name=name):  # a property instead
+                found.pop(name, None)
+                continue
             case ast.AnnAssign(target=target, annotation=said, value=ast.expr() as value) if _name(said) == "ClassVar":
                 pass
             case ast.Assign(targets=[target], value=value):
@@ -192,8 +227,12 @@ def _class_variables(line: list[ast.ClassDef]) -> dict[str, Any]:
             case _:
                 continue
         if not _name(target).startswith("_"):
-            with suppress(UnreadableError):
+            found.pop(_name(target), None)
+            try:
                 found[_name(target)] = _literal(value)
+            except UnreadableError:
+                if unread is not None:
+                    found[_name(target)] = unread(value)
     return found
 
 

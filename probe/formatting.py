@@ -13,6 +13,12 @@ _THIN = "\N{NARROW NO-BREAK SPACE}"
 _SIGNS = {"share": f"{_THIN}%", "points": f"{_THIN}pp"}
 _PLAIN = re.compile(rf"[+{MINUS}]?\d+(?:\.(\d+))?")
 _LARGEST = 10**15  # from which on a number has a power of ten
+# What the values of an explainer add up to, by what it declares as complete.
+SUMS: Mapping[str | None, str] = {
+    None: "The values have no fixed sum.",
+    "baseline": "The values add up to the {output} minus that at the baseline.",
+    "references": "The values add up to the {output} minus its mean over the references.",
+}
 
 
 class Measured(NamedTuple):

@@ -33,7 +33,7 @@ class Method(metaclass=SettingsMeta):
     @classmethod
     def name(cls) -> str:
         """The class name in snake case: InputXGradient is input_x_gradient, PGD is pgd."""
-        return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", cls.__name__).lower()
+        return named_after(cls.__name__)
 
     @classmethod
     def summary(cls) -> str:
@@ -55,6 +55,11 @@ class Method(metaclass=SettingsMeta):
         A number given as text, such as eps="4/255", is a number here; `numbers.as_written` keeps the text.
         """
         return {"method": self.name()} | {f.name: _plain(getattr(self, f.name)) for f in fields(self)}
+
+
+def named_after(kind: str) -> str:
+    """The name of the class in snake case."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", kind).lower()
 
 
 def sweep(method: M, **choices: Sequence[object]) -> list[M]:

@@ -1,6 +1,7 @@
 """Discovery of methods by name, in probe's packages and in other installed packages."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from functools import cache
 from inspect import isabstract, isclass
 from itertools import chain
@@ -9,7 +10,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar, get_args
 
 from probe import guests
-from probe.catalogue import Kind, UnreadableError, catalogue, families
+from probe.catalogue import Facts, Kind, UnreadableError, catalogue, facts, families
 from probe.errors import ContractError, UnknownMethod
 from probe.method import Method
 from probe.names import nearest
@@ -54,6 +55,17 @@ def listed(family: str) -> Mapping[str, type[Method]]:
     except (UnreadableError, OSError, SyntaxError):  # a computed default, or an installation without source
         return discover(family)
     return dict(sorted(found.items()))
+
+
+@cache
+def declared(family: str) -> Mapping[str, Facts]:
+    """What the classes of a family say of themselves, as far as their source can be read; no code of theirs is run."""
+    found: dict[str, Facts] = {}
+    homes = [guests.source(name) for name in FAMILIES.values()]
+    for name in (FAMILIES[family], *guests.named()):
+        with suppress(UnreadableError, OSError, SyntaxError):
+            found = dict(facts(guests.source(name), *CONTRACTS, *homes)) | found
+    return MappingProxyType(found)
 
 
 def build(known: Mapping[str, type[M]], config: Mapping[str, Any]) -> M:

@@ -11,16 +11,11 @@ from torch import Tensor
 from probe.arrays import Given, Wanted
 from probe.contracts.common import Need, check_output, in_order, passes_alike, placed, refuse_missing, refuse_unmet
 from probe.errors import ContractError
+from probe.formatting import SUMS
 from probe.method import Method, param
 from probe.model import Model
 from probe.results import Attribution
 from probe.shapes import Inputs, Labels
-
-_SUMS = {
-    None: "The values have no fixed sum.",
-    "baseline": "The values add up to the {output} minus that at the baseline.",
-    "references": "The values add up to the {output} minus its mean over the references.",
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +76,7 @@ class Explainer(Method, ABC):
     @classmethod
     def captioned(cls, output: str) -> str:
         """The caption of a chart: what the signs mean, and what the values of this `output` add up to."""
-        return f"{cls.reads_as} {_SUMS[cls.completeness]}".format(output=output)
+        return f"{cls.reads_as} {SUMS[cls.completeness]}".format(output=output)
 
     @final
     def __call__(self, model: Model, inputs: Given, targets: Wanted | None = None) -> Attribution:

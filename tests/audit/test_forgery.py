@@ -175,6 +175,11 @@ def other_radii(bundle):
     arrays_of("attack-pgd", eps=lambda a: np.array([0.0001, 0.0002]))(bundle)
 
 
+def rows_swapped(name):
+    """Give each row the explanation of another one."""
+    return arrays_of(name, **{part: lambda a, part=part: a[part][::-1] for part in ("values", "by_feature")})
+
+
 @pytest.mark.parametrize(("forge", "why"), [
     (goal_gone, "declares 'nothing' as what reaches the goal 'untargeted'"),
     (of_pgd(method={"steps": None}), "does not say with which steps it ran, and the plan asks for 5"),
@@ -191,6 +196,7 @@ def other_radii(bundle):
     (arrays_of("explain-lime", errors=lambda a: a["by_feature"] * 0 - 1), "a standard error is below 0"),
     (arrays_of("explain-lime", errors=lambda a: a["by_feature"][:, 1:]), "explain-lime"),
     (arrays_of("explain-lime", values=lambda a: -a["values"]), "not the sums of its values"),
+    (rows_swapped("explain-integrated_gradients"), "do not sum to what the answers of their rows differ by"),
     (arrays_of("explain-lime", targets=lambda a: 1 - a["targets"]), "not those that were predicted"),
     (arrays_of("explain-lime", rows=lambda a: a["rows"][::-1]), "not the rows of instances"),
     (arrays_of("instances", rows=lambda a: a["rows"] + 1000), "outside 0 to 300"),
@@ -201,6 +207,38 @@ def other_radii(bundle):
 ])  # fmt: skip
 def test_evidence_that_contradicts_itself_is_refused(copy, forge, why):
     sign(copy, forge)
+    with pytest.raises(IntegrityError, match=why):
+        verify(copy)
+
+
+def said(step, **facts):
+    """Change what audit.json says of a step, or of one of its readings if `metric` names it."""
+
+    def forge(bundle):
+        (record,) = [each for each in bundle.manifest["steps"] if each["name"] == step]
+        metric = facts.get("metric")
+        told = record if metric is None else next(r for r in record["readings"] if r["metric"] == metric)
+        told.update({key: value for key, value in facts.items() if key != "metric"})
+
+    return forge
+
+
+@pytest.mark.parametrize(("forge", "why"), [
+    (said("predictions", metric="accuracy", direction="at most"), "accuracy has the direction 'at most'"),
+    (said("predictions", metric="accuracy", reduction="mean"), "accuracy has the reduction 'mean'"),
+    (said("predictions", metric="accuracy", title="accuracy, approved"), "accuracy has the title"),
+    (said("explain-lime", metric="deletion", direction="at most"), "deletion has the direction"),
+    (said("explain-lime", metric="deletion", unit="share"), "deletion has the unit"),
+    (said("explain-lime", caption="Proven by the regulator."), "its caption is not that of Lime"),
+    (said("attack-pgd", finds=""), "it says finds = '', and PGD says 'fgsm'"),
+    (said("attack-fgsm", finds="pgd"), "it says finds = 'pgd', and FGSM says ''"),
+    (said("attack-fgsm", title="AutoAttack"), "it is called 'AutoAttack', and its method FGSM"),
+    (said("attack-fgsm", certifies="all"), "it says certifies = 'all'"),
+])  # fmt: skip
+def test_what_a_step_says_of_its_class_is_what_the_class_says(copy, forge, why):
+    forged = Forged(copy)
+    forge(forged)
+    forged.redraw()
     with pytest.raises(IntegrityError, match=why):
         verify(copy)
 

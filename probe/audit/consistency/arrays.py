@@ -8,11 +8,13 @@ from probe.audit.bundle import Bundle
 from probe.audit.consistency.attacks import check_attack, check_families
 from probe.audit.consistency.certificates import check_certificate
 from probe.audit.consistency.counterfactuals import check_counterfactual
+from probe.audit.consistency.declared import check_declared
 from probe.audit.consistency.explanations import check_again, check_explanation, check_instances
 from probe.audit.consistency.parts import expect
 from probe.audit.consistency.predictions import check_measured, check_predictions
 from probe.audit.consistency.readings import check_readings
 from probe.audit.consistency.step import Expected, Step
+from probe.audit.consistency.sums import check_sums
 from probe.audit.consistency.surveys import check_survey
 from probe.audit.kinds import ATTACKS
 from probe.audit.manifest import tells_inputs
@@ -22,7 +24,7 @@ NORMS = ("l1", "l2", "linf")
 KINDS: Mapping[str, tuple[Callable[[Step], None], ...]] = {
     "predictions": (check_readings,),
     "instances": (check_instances, check_readings),
-    "explainer": (check_explanation, check_readings),
+    "explainer": (check_explanation, check_readings, check_sums),
     "attack": (check_attack, check_again, check_readings),
     "label attack": (check_attack, check_again, check_readings),
     "counterfactual": (check_counterfactual, check_readings),
@@ -46,6 +48,7 @@ def check_arrays(bundle: Bundle) -> None:
         step = Step(bundle, record, stored, Expected.of(bundle, record.label) if record.label else answers)
         _check_inputs(step)
         _check_norm(step)
+        check_declared(step)
         for check in KINDS[record.kind]:
             check(step)
     drawn = [stored[step.name]["rows"] for step in done if step.kind in ATTACKS]
