@@ -33,8 +33,8 @@ def pack(arrays: Mapping[str, Any]) -> bytes:
     return buffer.getvalue()
 
 
-def unpack(data: bytes, shown: str, *, most: int = LARGEST) -> Arrays:
-    """The arrays of an .npz; `shown` is its name in messages.
+def unpack(data: bytes, shown: str, *, only: str = "", most: int = LARGEST) -> Arrays:
+    """The arrays of an .npz, or the one that is named, if it is there; `shown` is its name in messages.
 
     Raises:
         IntegrityError: if it is damaged, contradicts what it declares, unpacks to more than `most` bytes, or holds
@@ -44,7 +44,7 @@ def unpack(data: bytes, shown: str, *, most: int = LARGEST) -> Arrays:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             check(archive, shown, most=most)
         with np.load(io.BytesIO(data), allow_pickle=False) as stored:
-            return {key: stored[key] for key in stored.files}
+            return {key: stored[key] for key in stored.files if only in ("", key)}
     except MemoryError:
         raise IntegrityError(f"{shown} needs more memory than there is; it was not opened") from None
     except BROKEN as error:

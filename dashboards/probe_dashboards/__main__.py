@@ -1,9 +1,13 @@
 """The process of the viewer: Streamlit's command line, beside which the app's modules are loaded."""
 
+import sys
+
 from probe_dashboards import loading
+from probe_dashboards.offer import Offer
 
 if __name__ == "__main__":
-    loading.ahead()  # works while this process imports what stands below
+    # Works while this process imports what follows.
+    loading.ahead(Offer.read(sys.argv[sys.argv.index("--") + 1 :] if "--" in sys.argv else ()).runs)
 
 from streamlit import delta_generator
 from streamlit.components.v2 import manifest_scanner

@@ -34,10 +34,10 @@ _checkers: list[Checker] = []
 _hurry = Event()  # somebody waits for the rest
 
 
-def ahead() -> None:
-    """Start what verifies audits, before this process loads anything itself."""
+def ahead(audits: str = "") -> None:
+    """Start what verifies audits, the newest of a folder at once, before this process loads anything itself."""
     _checkers.append(Checker())
-    _checkers[0].begin()
+    _checkers[0].begin(audits)
 
 
 def begin() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pandas as pd
+from numpy.typing import NDArray
 
 from probe import lock, npz
 from probe.audit import files
@@ -67,6 +68,11 @@ class Bundle:
         if npz.fingerprint(arrays) != self.manifest.contents.get(file):
             raise IntegrityError(f"{file} of {self.folder.name} does not hold the recorded arrays")
         return arrays
+
+    def array(self, name: str, key: str) -> NDArray[Any] | None:
+        """One array of arrays/NAME.npz, without unpacking the others, which may be large; None if it is not there."""
+        file = f"arrays/{name}.npz"
+        return npz.unpack(self._bytes(file), f"{file} of {self.folder.name}", only=key).get(key)
 
     def table(self, name: str) -> pd.DataFrame:
         """The table of tables/NAME.csv."""

@@ -5,7 +5,9 @@ from pathlib import Path
 from threading import RLock
 from typing import Any, TypeVar
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from probe.audit.bundle import Bundle
 from probe.audit.manifest import Manifest
@@ -25,6 +27,11 @@ class Held(Bundle):
 
     def arrays(self, name: str) -> Arrays:
         return dict(self.derived(("arrays", name), lambda: super(Held, self).arrays(name)))
+
+    def array(self, name: str, key: str) -> NDArray[Any] | None:
+        if ("arrays", name) in self._kept:
+            return self.arrays(name).get(key)
+        return self.derived(("array", name, key), lambda: super(Held, self).array(name, key))
 
     def derived(self, what: tuple[str, ...], make: Callable[[], T]) -> T:
         with self._turn:
@@ -50,6 +57,8 @@ class Held(Bundle):
 
 
 def _weight(found: Any) -> int:
+    if isinstance(found, np.ndarray):
+        return found.nbytes
     if isinstance(found, dict):
         return sum(int(getattr(each, "nbytes", 0)) for each in found.values())
     return int(found.memory_usage(deep=True).sum()) if isinstance(found, pd.DataFrame) else 0

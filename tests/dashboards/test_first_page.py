@@ -1,4 +1,5 @@
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -6,6 +7,8 @@ import sys
 import pytest
 from probe_dashboards import checking, loading
 from probe_dashboards.views import runs
+
+from probe import lock
 
 # What takes long to load, and what the first page has no use for.
 HEAVY = ("scipy", "matplotlib", "altair", "torch", "captum", "probe_models", "probe.report", "probe.audit.verification")
@@ -52,6 +55,31 @@ def test_the_first_page_loads_nothing_heavy_and_the_rest_is_loaded_after_it(bund
 def test_a_process_of_its_own_says_of_an_audit_what_the_viewer_would(bundles, checker, kind):
     folder = str(getattr(bundles, kind).folder)
     assert checker.check(folder) == runs.check(folder)
+
+
+@pytest.mark.parametrize("change", ["", "touched", "another"])
+def test_the_newest_audit_is_verified_ahead_and_once_unless_it_changes(bundles, tmp_path, monkeypatch, change):
+    shutil.copytree(bundles.bare.folder, tmp_path / "newest")
+    checked, verified = [], runs.checked
+    monkeypatch.setattr(runs, "checked", lambda folder: checked.append(folder) or verified(folder))
+    ahead, newest = checking.Ahead(str(tmp_path)), str(tmp_path / "newest")
+    ahead._thread.join()
+    assert checked == [newest]
+    if change == "touched":
+        (tmp_path / "newest" / "audit.json").write_text("{}")
+    found = ahead.of("another" if change == "another" else newest)
+    assert found == (None if change else verified(newest))
+    assert checked == [newest]
+
+
+@pytest.mark.parametrize("state", ["none", "written"])
+def test_nothing_is_verified_ahead_where_there_is_no_audit_that_ended(bundles, tmp_path, monkeypatch, state):
+    monkeypatch.setattr(runs, "checked", lambda folder: pytest.fail(f"{folder} was verified"))
+    if state == "written":
+        shutil.copytree(bundles.bare.folder, tmp_path / "newest")
+        monkeypatch.setattr(lock, "writer", lambda folder: 1)
+    ahead = checking.Ahead(str(tmp_path))
+    assert ahead.of(str(tmp_path / "newest")) is None
 
 
 @pytest.mark.slow

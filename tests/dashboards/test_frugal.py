@@ -13,7 +13,7 @@ from probe_dashboards.views.instance import feature_names
 from probe_dashboards.views.robustness import settings
 
 from probe import npz, registry
-from probe.audit import canonical, read, strict, verify
+from probe.audit import canonical, read, reading, strict, verify
 from probe.audit.held import Held
 
 
@@ -60,6 +60,20 @@ def test_readers_who_come_at_once_share_one_bundle_whose_arrays_are_unpacked_onc
         found = list(pool.map(reader, range(5)))
     assert len(opened) == 1
     assert len({id(bundle) for bundle, _ in found}) == 1
+
+
+def test_the_first_sentences_unpack_the_rows_alone(bundles, monkeypatch):
+    unpacked, unpack = [], npz.unpack
+    monkeypatch.setattr(npz, "unpack", lambda *given, **how: unpacked.append(unpack(*given, **how)) or unpacked[-1])
+    bundle = Held(bundles.image.folder, bundles.image.manifest)
+    said = reading.sentences(bundle)
+    assert {name for arrays in unpacked for name in arrays} == {"rows"}
+    assert said == reading.sentences(bundles.image)
+    assert bundle.array("predictions", "gone") is None
+    whole = bundle.arrays("predictions")
+    unpacked.clear()
+    assert bundle.array("predictions", "rows") is whole["rows"]
+    assert unpacked == []
 
 
 def test_names_of_features_are_made_visible_once_for_all_pages(bundles):

@@ -116,8 +116,8 @@ def _untested(bundle: Bundle) -> str:
 
 
 def _rows(bundle: Bundle, step: str) -> str:
-    stored = bundle.arrays(step) if bundle.has(f"arrays/{step}.npz") else {}
-    return _counted(len(stored["rows"])) if "rows" in stored else "some rows"
+    stored = bundle.array(step, "rows") if bundle.has(f"arrays/{step}.npz") else None
+    return "some rows" if stored is None else _counted(len(stored))
 
 
 def _counted(rows: int) -> str:
