@@ -1,6 +1,6 @@
 """What the pages need, loaded beside the server and the browser: first what the first page needs, then the rest.
 
-What is loaded is no garbage, and Streamlit searches all there is after each run of a page: it is set aside.
+What is loaded is no garbage: it is set aside from the search for some, which would take a quarter of a second.
 """
 
 import gc
