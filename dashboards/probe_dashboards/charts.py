@@ -266,6 +266,8 @@ def _intervals(frame: pd.DataFrame, unit: Unit, *below: Spec, step: int = 26) ->
     low, high = min([0.0, *ends]), max([0.0, *ends])
     room = 0.03 * (high - low or 1.0)
     x = _axis("x", "", unit, domain=[low - room, high + room], nice=False)
+    x["axis"]["tickCount"] = 6
+    zero = [] if unit == "share" else [_rule({"x": {"datum": 0}}, dashed=False)]
     colour = {"condition": {"test": "datum.few", "value": MUTED}, **CERTAIN}
     over = {"y": _names(), "color": colour, **_hint(name="Of", shown="Estimate [95\u202f% interval]")}
     dash = {"condition": {"test": "datum.few", "value": [2, 2]}, "value": [1, 0]}
@@ -277,6 +279,7 @@ def _intervals(frame: pd.DataFrame, unit: Unit, *below: Spec, step: int = 26) ->
         {"data": {"values": values}, "mark": _mark("point", filled=False, size=60, strokeWidth=2, yOffset=up),
          "encoding": {**over, "x": x, "fill": colour, "fillOpacity": opacity}},
         *below,
+        *zero,
         encodings=("x",), height=step * max(len(values), 2) + 64,
     )  # fmt: skip
 

@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+from probe_dashboards.views import decided
+from probe_dashboards.views.examples import ANY
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support, roc_auc_score
 
-from probe.audit import reading
+from probe.audit import read, reading
 from probe.errors import RangeError
 from probe.statistics import wilson
 
@@ -95,6 +97,17 @@ def test_a_row_whose_group_is_not_known_is_in_no_slice(bundles, monkeypatch):
 def test_a_class_that_is_not_there_is_refused_with_the_nearest(bundles):
     with pytest.raises(RangeError, match=r"'disk' is not a class \(did you mean 'disc'"):
         reading.roc(bundles.image, of="disk")
+
+
+def test_a_class_that_is_no_label_and_no_answer_is_counted_and_not_listed(bundles, monkeypatch):
+    bundle = read(bundles.image.folder)
+    assert decided.never(bundle, ANY) == ""
+    stored = bundle.arrays("predictions")
+    stored |= {"labels": np.minimum(stored["labels"], 1), "logits": stored["logits"] - [0, 0, 99]}
+    bundle = read(bundles.image.folder)
+    monkeypatch.setattr(bundle, "arrays", lambda name: stored, raising=False)
+    assert decided.never(bundle, ANY).startswith("1 class is neither")
+    assert list(decided.by_class(bundle, "run", ANY)["Class"]) == ["disc", "ring"]
 
 
 def test_a_class_without_rows_has_no_curve_and_no_recall(bundles, monkeypatch):

@@ -107,3 +107,8 @@ def test_a_method_that_beats_random_orders_is_listed_first(bundles):
     assert said.startswith(
         "lime passes every check made of it; saliency does not. The best: lime by deletion and lime by"
     )
+
+
+def test_methods_that_nothing_checked_are_not_said_to_have_failed(bundles, monkeypatch):
+    monkeypatch.setattr(quality.reading, "measured", lambda *_, **__: [])
+    assert quality.summary(bundles.image).startswith("Nothing checked whether")

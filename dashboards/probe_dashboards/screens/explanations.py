@@ -4,7 +4,7 @@ import streamlit as st
 
 from probe.audit.reading import CHAPTERS
 from probe_dashboards import widgets
-from probe_dashboards.views import explained, quality, ran, robustness
+from probe_dashboards.views import explained, quality, ran, robustness, summary
 from probe_dashboards.views.runs import Opened
 from probe_dashboards.views.words import md
 
@@ -27,6 +27,9 @@ def draw(opened: Opened) -> None:
     believed = ran.marked(bundle, "explainer", quality.believed(bundle))
     widgets.markdown_table(widgets.cells(believed, "Method", "Checks"), "What the checks say of each method")
     widgets.behind(opened, behind)
+    if len(missing := summary.not_run(bundle, "explanation").drop(columns="Aspect")):
+        widgets.section("What was not run")
+        widgets.table(missing, "Explanations and checks of them that were not run, and why")
     ranks, note = quality.ranks(bundle)
     if note:
         widgets.section("Ranks, as measures contradict each other")

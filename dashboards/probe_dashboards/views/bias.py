@@ -120,8 +120,12 @@ def too_small(bundle: Bundle, attribute: str, threshold: str = "") -> list[str]:
     for name, rate in reading.compared_by(bundle).items():
         for each in _rates(bundle, attribute, name, threshold):
             if each.small:
-                lacking.setdefault(visible(each.group), []).append(f"{rate.label} ({each.n:,} {rate.of})")
+                lacking.setdefault(visible(each.group), []).append(f"{rate.label} ({_counted(each.n, rate.of)})")
     return [f"{group} is too small for: {', '.join(told)}." for group, told in lacking.items()]
+
+
+def _counted(n: int, what: str) -> str:
+    return f"{n:,} {what.removesuffix('s') if n == 1 else what}"
 
 
 def small(bundle: Bundle, attribute: str) -> pd.DataFrame:

@@ -51,10 +51,12 @@ def confusion(bundle: Bundle, run: str, one: str) -> pd.DataFrame:
 
 
 def by_class(bundle: Bundle, run: str, one: str) -> pd.DataFrame:
-    """Precision and recall of each class, with the rows that each is a share of."""
+    """Precision and recall of each class that is a label or an answer, with the rows that each is a share of."""
     found, smallest = reading.by_class(bundle, label(bundle, one)), bundle.manifest.plan.bias.min_group_size
     lines = []
     for (id_, name), row in zip(classes(bundle, one).items(), found.to_dict("records"), strict=True):
+        if not (row["answered"] or row["true"]):
+            continue
         few = min(row["answered"], row["true"]) < smallest
         lines.append(
             (
@@ -69,6 +71,14 @@ def by_class(bundle: Bundle, run: str, one: str) -> pd.DataFrame:
     names = ["Class", "Precision [95 % interval]", "Predicted", "Recall [95 % interval]", "True", "Note"]
     table = pd.DataFrame(lines, columns=names)
     return table if table["Note"].any() else table.drop(columns="Note")
+
+
+def never(bundle: Bundle, one: str) -> str:
+    """How many classes are neither a label nor an answer of any row, as a sentence; empty if all are."""
+    found = reading.by_class(bundle, label(bundle, one))
+    left = int(((found["answered"] == 0) & (found["true"] == 0)).sum())
+    many = f"{count(left)} class{'es are' if left > 1 else ' is'}"
+    return f"{many} neither the label nor the answer of any row, and not listed. " if left else ""
 
 
 def ranked(found: Estimate) -> str:

@@ -148,11 +148,14 @@ def ranks(bundle: Bundle) -> tuple[pd.DataFrame, str]:
 
 def summary(bundle: Bundle) -> str:
     """Which methods can be relied on, in a sentence."""
-    titles, sure, unsure = ran.titles(bundle, "explainer"), list[str](), list[str]()
+    titles, sure, unsure, checked = ran.titles(bundle, "explainer"), list[str](), list[str](), False
     for method, step in ran.steps(bundle, "explainer").items():
         judged = [row for row in reading.measured(bundle, step=step.name) if row.status]
+        checked = checked or bool(judged)
         (sure if judged and all(row.status == "pass" for row in judged) else unsure).append(visible(titles[method]))
     first = _first(bundle)
+    if not checked:
+        return f"Nothing checked whether these explanations are right: read them as suggestions.{first}"
     if not sure:
         return f"No method passes every check that was made of it: read its explanations as suggestions.{first}"
     does, them = ("passes", "it") if len(sure) == 1 else ("pass", "them")

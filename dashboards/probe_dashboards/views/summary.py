@@ -128,7 +128,8 @@ def subject(bundle: Bundle) -> pd.DataFrame:
     rows = {
         "Model": f"{model.name}, {len(model.classes)} classes: {', '.join(map(str, model.classes))}",
         "Decision": m.task.in_words() or "the most likely class",
-        "Data": f"{data.name}: {number(int(data.n))} examples of {shape}, from {data.source}",
+        "Data": f"{data.name}: {number(int(data.n))} examples of {shape}"
+        + (f", from {data.source}" if data.source else ""),
         "Rows": {"test": "of a test split", "train": "the model was trained on them"}.get(
             data.role, "not known whether the model was trained on them"
         ),
@@ -148,10 +149,11 @@ def digests(bundle: Bundle) -> str:
     return "\n".join(f"{name:9}{visible(value)}" for name, value in parts.items())
 
 
-def not_run(bundle: Bundle) -> pd.DataFrame:
+def not_run(bundle: Bundle, aspect: str = "") -> pd.DataFrame:
     """What was not measured, and why: findings and steps that did not run, and steps that never started."""
+    missing = reading.missing(bundle, aspect)
     return pd.DataFrame(
-        [(_chapter(m.aspect), visible(m.check), look(m.status).word, visible(m.note)) for m in reading.missing(bundle)],
+        [(_chapter(m.aspect), visible(m.check), look(m.status).word, visible(m.note)) for m in missing],
         columns=["Aspect", "Check", "Status", "Why"],
     )
 
