@@ -58,8 +58,8 @@ def _classes(opened: Opened, one: str) -> None:
     widgets.section("Precision and recall by class", "by-class")
     widgets.linked_table(decided.by_class(bundle, opened.id, one), "Precision and recall of each class")
     st.caption(
-        f"{decided.never(bundle, one)}Precision: of the rows predicted as a class, the share that are of it. Recall: of the rows of a "
-        f"class, the share that were decided for. 95 % Wilson intervals. {OPENS}"
+        f"{decided.never(bundle, one)}Precision: of the rows predicted as a class, the share that are of it. "
+        f"Recall: of the rows of a class, the share that were decided for. 95 % Wilson intervals. {OPENS}"
     )
     widgets.behind(opened, decided.panel(bundle, "by_class", one))
     _roc(opened, one)
