@@ -5,6 +5,7 @@ text. It never becomes the name of a field, a format, a link or a part of an exp
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from textwrap import wrap
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ Spec = dict[str, Any]
 MOST = 5000  # points that are sent to the browser; figures of more are static
 TALL, SQUARE = 360, 400  # height of a chart, in pixels
 COLOURS = [*CATEGORIES[:6], "#A6761D", MUTED]  # readable on white and on black
+LINE = 44  # letters of a line of a title
 SHAPES = ["circle", "square", "triangle-up", "diamond", "triangle-down", "cross", "triangle-right", "triangle-left"]
 DASHES = [[1, 0], [6, 3], [7, 3, 2, 3], [2, 2]]
 CERTAIN, TRIED = {"value": COLOURS[0]}, {"value": COLOURS[5]}
@@ -133,7 +135,9 @@ def _along(found: reading.Proof) -> Spec:
         if None not in (row.value, row.low, row.high)
     ]
     x = _axis("x", visible(found.along), zero=False)
-    y = _axis("y", visible(found.asks), unit, zero=False)
+    y = _axis("y", "", unit, zero=False)
+    x["axis"]["tickCount"] = 6
+    y["axis"]["title"] = wrap(visible(found.asks), LINE)  # a longer title would stand beside the chart, and shrink it
     hint = _hint(at="At", shown="Estimate [95\u202f% interval]")
     drawn: list[Spec] = [
         {"mark": _mark("area", opacity=0.13),

@@ -1,6 +1,7 @@
 """Curves: robust accuracy, reliability diagrams, what a model answers along a feature, and learning curves."""
 
 from collections.abc import Mapping
+from textwrap import wrap
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +14,7 @@ from probe.palette import AGAINST, CATEGORIES, INK, MUTED
 from probe.plots.canvas import new_axes
 from probe.plots.style import NORMAL, SMALL, safe_label, series_style, style_axes
 
+LINE = 40  # letters of a line of a label
 LOG_SCALE_RATIO = 100.0  # ratio of the highest loss to the lowest above which the axis is logarithmic
 
 
@@ -110,7 +112,8 @@ def along(  # noqa: PLR0913 - columns of one table, then settings by name
     if unit in ("share", "points"):
         ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=None, symbol="%" if unit == "share" else " pp"))
     for axis, label in zip((ax.xaxis, ax.yaxis), labels, strict=True):
-        axis.set_label_text(safe_label(label, 60), fontsize=NORMAL, color=INK)
+        lines = wrap(safe_label(label, 2 * LINE), LINE)
+        axis.set_label_text("\n".join(lines), fontsize=NORMAL, color=INK)
     _title(ax, title)
     return ax
 

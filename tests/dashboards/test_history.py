@@ -52,6 +52,8 @@ def test_runs_are_sorted_by_what_is_asked_for(listed):
     assert named(history.chosen(listed)[:1]) == {"better"}  # the only one with a date
     most = [run.counts.get("fail", 0) for run in history.chosen(listed, order="fails")]
     assert most == sorted(most, reverse=True)
+    titles = [run.title.lower() for run in history.chosen(listed)[1:]]
+    assert titles == sorted(titles)  # of those that are equally new
 
 
 def test_a_folder_of_audits_is_read_once_until_one_changes(folder, monkeypatch):

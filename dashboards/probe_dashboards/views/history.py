@@ -38,7 +38,7 @@ def chosen(runs: Sequence[Run], which: str = "all", text: str = "", order: str =
     words = text.lower().split()
     found = [run for run in runs if wanted(run) and all(word in _said(run) for word in words)]
     _, key, reverse = ORDERS[order]
-    return sorted(found, key=key, reverse=reverse)
+    return sorted(sorted(found, key=lambda run: run.title.lower()), key=key, reverse=reverse)
 
 
 def pages(runs: Sequence[Run]) -> list[Sequence[Run]]:
