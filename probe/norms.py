@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from probe.draws import uniform
 from probe.tensors import column
 
 _SPREAD = (
@@ -21,7 +22,7 @@ class Norm:
     p: float
     steepest: Callable[[Tensor], Tensor]  # the steepest step of length 1 for a gradient
     project: Callable[[Tensor, Radius], Tensor]  # projection onto the ball
-    uniform: Callable[[Tensor, torch.Generator], Tensor]  # a uniform point of the unit ball, shaped as a row
+    uniform: Callable[[Tensor, Tensor], Tensor]  # a uniform point of the unit ball for each row, from its key
     # The steepest step of a length (batch, 1, ...) within the room of each coordinate; None: every step is cut to it.
     fill: Callable[[Tensor, Tensor, Tensor], Tensor] | None = None
 
@@ -121,23 +122,24 @@ def _spend(gradient: Tensor, length: Tensor, room: Tensor) -> Tensor:
     return (torch.zeros_like(step).scatter_(1, order, step) * gradient.flatten(1).sign()).view_as(gradient)
 
 
-def _in_box(row: Tensor, generator: torch.Generator) -> Tensor:
-    return torch.rand(row.shape, generator=generator, device=row.device, dtype=row.dtype) * 2 - 1
+def _in_box(rows: Tensor, keyed: Tensor) -> Tensor:
+    return uniform(keyed, rows).view_as(rows) * 2 - 1
 
 
-def _in_sphere(row: Tensor, generator: torch.Generator) -> Tensor:
-    direction = torch.randn(row.shape, generator=generator, device=row.device, dtype=row.dtype)
+def _in_sphere(rows: Tensor, keyed: Tensor) -> Tensor:
+    drawn = uniform(keyed, rows, 1)
+    direction = torch.erfinv(2 * drawn[:, 1:] - 1)  # of a normal distribution, but for its width
     # The volume within r of the centre grows as r^d, so a uniform point lies at U^(1/d).
-    share = torch.rand((), generator=generator, device=row.device, dtype=row.dtype) ** (1 / row.numel())
-    return direction / torch.linalg.vector_norm(direction) * share
+    share = drawn[:, :1] ** (1 / direction.shape[1])
+    return (direction / torch.linalg.vector_norm(direction, dim=1, keepdim=True) * share).view_as(rows)
 
 
-def _in_cross(row: Tensor, generator: torch.Generator) -> Tensor:
+def _in_cross(rows: Tensor, keyed: Tensor) -> Tensor:
     # Gaps between sorted uniform numbers are uniform on a simplex; one more gap is what the point lacks to the edge.
-    cuts = torch.rand(row.numel(), generator=generator, device=row.device, dtype=row.dtype).sort().values
-    sizes = cuts.diff(prepend=cuts.new_zeros(1)).view_as(row)
-    signs = torch.rand(row.shape, generator=generator, device=row.device, dtype=row.dtype) < 0.5
-    return torch.where(signs, -sizes, sizes)
+    drawn, signs = uniform(keyed, rows, rows[0].numel()).chunk(2, 1)
+    cuts = drawn.sort(1).values
+    sizes = cuts.diff(dim=1, prepend=torch.zeros_like(cuts[:, :1]))
+    return torch.where(signs < 0.5, -sizes, sizes).view_as(rows)
 
 
 PROJECTIONS: Mapping[float, Callable[[Tensor, Radius], Tensor]] = {torch.inf: _clip, 2.0: _shrink, 1.0: _soften}  # by p

@@ -10,12 +10,13 @@ from torch import Tensor
 
 from probe.ball import place, room
 from probe.contracts import Aim, Attack, Need
+from probe.draws import again, keys
 from probe.method import param
 from probe.norms import NORMS, Norm
 from probe.numbers import Number, written
 from probe.shapes import Inputs, PerExample
 from probe.space import Space
-from probe.tensors import column, generator, parted, wide
+from probe.tensors import column, parted, wide
 from probe.threats import Ball, Threat
 
 S = TypeVar("S", bound="Ascent")
@@ -135,7 +136,7 @@ class Search:
 
     def __init__(self, space: Space, norm: Norm, inputs: Inputs, aim: Aim, seed: int) -> None:
         self.space, self.norm, self.inputs, self.aim = space, norm, inputs, aim
-        self.source = generator(seed, inputs.device)
+        self.keyed, self.drawn = keys(inputs, seed), 0  # random starts so far
         self.best, self.loss = inputs.clone(), torch.full_like(aim.budget, -torch.inf)
         self.remaining = torch.arange(len(inputs), device=inputs.device)  # rows that the next run climbs with
 
@@ -146,16 +147,18 @@ class Search:
                 return
             rows = self.remaining
             origin, part = self.inputs[rows], self.aim[rows]
-            start = self._random(origin, part) if run.anew else origin
+            start = self._random(rows, part) if run.anew else origin
             found, loss, reached = _ascended(run.begin(start, origin, part), self.space, self.norm, run.steps)
             better = reached | (loss > self.loss[rows]) if run.compared else reached
             self.best[rows] = torch.where(column(better, found), found, self.best[rows])
             self.loss[rows] = torch.where(better, loss, self.loss[rows])
             self.remaining = rows[parted(reached)[0]]
 
-    def _random(self, origin: Inputs, part: Aim) -> Inputs:
-        """A random start, the same for all examples, so that a result does not depend on the rest of the batch."""
-        away = self.norm.uniform(wide(origin[0]), self.source)
+    def _random(self, rows: Tensor, part: Aim) -> Inputs:
+        """A random start for each example, which does not depend on the rest of the batch."""
+        self.drawn += 1
+        origin = self.inputs[rows]
+        away = self.norm.uniform(wide(origin), again(self.keyed[rows], self.drawn))
         away = column(part.budget.to(away.dtype), origin) * away
         return place(self.space, origin, away, self.norm.p, part.budget)
 

@@ -8,7 +8,9 @@ from torch import Tensor, nn
 
 from probe import Model, Space, sweep
 from probe.attacks import FGSM, PGD
+from probe.draws import again, keys
 from probe.metrics import RobustAccuracy
+from probe.norms import NORMS
 from probe.statistics import wilson
 
 
@@ -163,10 +165,8 @@ def test_only_what_is_mutable_moves_and_integers_stay_whole():
 
 
 def test_l2_starts_are_uniform_in_the_ball():
-    from probe.norms import NORMS
-
-    source = torch.Generator().manual_seed(0)
-    lengths = torch.stack([NORMS["l2"].uniform(torch.zeros(5), source).norm() for _ in range(2000)])
+    rows = torch.arange(2000.0)[:, None].expand(-1, 5)
+    lengths = NORMS["l2"].uniform(rows, keys(rows, 0)).norm(dim=1)
     assert lengths.max() <= 1
     assert lengths.mean() == pytest.approx(5 / 6, abs=0.01)
     assert (lengths <= 0.8).float().mean() == pytest.approx(0.8**5, abs=0.035)
@@ -174,8 +174,6 @@ def test_l2_starts_are_uniform_in_the_ball():
 
 @pytest.mark.parametrize("norm", ["linf", "l2"])
 def test_projections_are_idempotent_and_end_on_the_ball(norm):
-    from probe.norms import NORMS
-
     change = torch.randn(50, 3, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     project = NORMS[norm].project
     once = project(change, 0.7)
@@ -200,3 +198,18 @@ def test_pgd_breaks_fashion_cnn_and_every_image_that_fgsm_breaks():
     assert int(iterated.clean.correct.sum()) == 284
     assert int(iterated.attacked.correct.sum()) <= 4
     assert bool((iterated.success | ~single.success).all())
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2", "l1"])
+def test_random_starts_differ_between_examples_and_follow_from_each_alone(norm):
+    """A start depends on the example, the seed and the restart; not on the rows beside it, nor on their order."""
+    rows = torch.rand(6, 4, generator=torch.Generator().manual_seed(0))
+    starts = NORMS[norm].uniform(rows, again(keys(rows, 0), 1))
+    order = torch.tensor([4, 0, 2])
+    assert torch.equal(NORMS[norm].uniform(rows[order], again(keys(rows[order], 0), 1)), starts[order])
+    assert len(starts.unique(dim=0)) == 6
+    for other in (again(keys(rows, 0), 2), again(keys(rows, 1), 1)):
+        assert (NORMS[norm].uniform(rows, other) != starts).any(1).all()
+    same = rows.clone()
+    same[1, 0] = 0.0
+    assert torch.equal(keys(torch.where(same == 0, -same, same), 0), keys(same, 0)), "-0 is 0"
