@@ -1,15 +1,17 @@
 """Random search with queries only, for models without gradients."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
 
+from probe.attacks.bumps import bumps, columns, shifted, signs, window
 from probe.ball import place
 from probe.contracts import Aim, Attack
 from probe.method import param
 from probe.model import Model
+from probe.norms import NORMS
 from probe.numbers import Number, written
 from probe.shapes import Inputs
 from probe.space import Space
@@ -24,9 +26,11 @@ HALVED = (0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8)  # shares of the qu
 class Square(Attack):
     """Random search by squares at the edge of the ball (Andriushchenko et al. 2020, arXiv:1912.00049).
 
-    It needs answers only, no gradients, so it attacks forests, ONNX files and remote models too. The first query has
-    stripes of plus or minus eps. Each further one sets a random square to plus or minus eps in each channel, and is
-    kept if it raises the loss. Squares become smaller. In a series they are stretches of time; in a table, which has no
+    It needs answers only, no gradients, so it attacks forests, ONNX files and remote models too. In Linf the first
+    query has stripes of plus or minus eps. Each further one sets a random square to plus or minus eps in each channel,
+    and is kept if it raises the loss. In L2 the first query has a grid of bumps, each up in one half and down in the
+    other. Each further one takes the change within one random square away, and spends its length, and what was left of
+    eps, on a bump in another. Squares become smaller. In a series they are stretches of time; in a table, which has no
     neighbours, they are random sets of the columns that may move, each with its own sign.
 
     Points are at the edge of the ball, so a forest that is wrong only within it is not found. Examples that have
@@ -48,13 +52,17 @@ class Square(Attack):
     tensor([True, True])
     """
 
-    threat: ClassVar[Threat] = Ball(torch.inf)
     queries: ClassVar[str] = "max_queries"
 
+    norm: Literal["linf", "l2"] = param("linf", "norm of the ball")
     eps: Number = param(written("8/255"), "radius of the ball, in units of the space's scale", low=0.0)
     max_queries: int = param(500, "queries of each example", low=1)
     share: float = param(0.8, "share of an input that the first squares cover; the next are smaller", above=0, high=1)
     seed: int = param(0, "seed of the squares", low=0)
+
+    @property
+    def threat(self) -> Threat:
+        return Ball(NORMS[self.norm].p)
 
     def perturb(self, model: Model, inputs: Inputs, aim: Aim) -> Inputs:
         # Drawn on the CPU, so that every device searches the same squares.
@@ -65,12 +73,8 @@ class Square(Attack):
         for query in range(self.max_queries):
             if len(remaining) == 0:
                 break
-            if query == 0:
-                chosen, signs = torch.ones_like(origin[:1], dtype=torch.bool), stripes(space, origin, source)
-            else:
-                share = self.share / 2 ** sum(query > at * self.max_queries for at in HALVED)
-                chosen, signs = square(space, origin, share, source)
-            tried = _edge(space, origin, best, chosen, signs, part)
+            share = self.share / 2 ** sum(query > at * self.max_queries for at in HALVED) if query else None
+            tried = (_corner if self.norm == "linf" else _around)(space, origin, best, share, part, source)
             loss, reached = part.ask(tried)
             better = reached | (loss > highest)
             best = torch.where(column(better, best), tried, best)
@@ -84,11 +88,36 @@ class Square(Attack):
         return found
 
 
-def _edge(space: Space, origin: Inputs, best: Inputs, chosen: Tensor, signs: Tensor, aim: Aim) -> Inputs:
+def _corner(
+    space: Space, origin: Inputs, best: Inputs, share: float | None, aim: Aim, source: torch.Generator
+) -> Inputs:
+    """The next point of the search in Linf: stripes first, then the best ones with a square at an edge."""
+    if share is None:
+        chosen, sign = torch.ones_like(origin[:1], dtype=torch.bool), stripes(space, origin, source)
+    else:
+        chosen, sign = square(space, origin, share, source)
+    return _edge(space, origin, best, chosen, sign, aim)
+
+
+def _around(
+    space: Space, origin: Inputs, best: Inputs, share: float | None, aim: Aim, source: torch.Generator
+) -> Inputs:
+    """The next point of the search in L2: bumps first, then the best ones with one bump moved."""
+    if share is None:
+        change = bumps(space, origin, source)
+    else:
+        before = space.scaled_change(wide(best), wide(origin))
+        change = shifted(space, origin, before, share, aim.budget, source)
+    norm = NORMS["l2"]
+    radius = column(aim.budget.to(change.dtype), change)
+    return place(space, origin, radius * norm.steepest(change), norm.p, aim.budget)
+
+
+def _edge(space: Space, origin: Inputs, best: Inputs, chosen: Tensor, sign: Tensor, aim: Aim) -> Inputs:
     """The best points with the chosen coordinates at the edge of the ball; at the other edge, if they are there."""
     radius = column(aim.budget.to(wide(origin).dtype), origin)
-    there = torch.where(chosen, place(space, origin, signs * radius, torch.inf, aim.budget), best)
-    opposite = torch.where(chosen, place(space, origin, -signs * radius, torch.inf, aim.budget), best)
+    there = torch.where(chosen, place(space, origin, sign * radius, torch.inf, aim.budget), best)
+    opposite = torch.where(chosen, place(space, origin, -sign * radius, torch.inf, aim.budget), best)
     return torch.where(column((there == best).flatten(1).all(1), best), opposite, there)
 
 
@@ -97,30 +126,15 @@ def stripes(space: Space, like: Inputs, source: torch.Generator) -> Tensor:
     shape, near = list(like.shape[1:]), space.form_of(like).near
     if near:
         shape[-near] = 1
-    return _signs(shape, like, source).expand(1, *like.shape[1:])
+    return signs(shape, like, source).expand(1, *like.shape[1:])
 
 
 def square(space: Space, like: Inputs, share: float, source: torch.Generator) -> tuple[Tensor, Tensor]:
     """Random coordinates that are neighbours, (1 or batch, *shape), and their signs, one for each channel."""
     shape, near = list(like.shape[1:]), space.form_of(like).near
     if not near:
-        allowed = space.mutable_mask(like).flatten(1)
-        drawn = torch.rand(1, allowed.shape[1], generator=source).to(like.device).expand(allowed.shape)
-        order = drawn.masked_fill(~allowed, -1.0).argsort(dim=1, descending=True, stable=True).argsort(1)
-        most = (share * allowed.sum(1, keepdim=True)).round().clamp(min=1)
-        return (order < most).view(like.shape), _signs(shape, like, source)
-    lengths = shape[-near:]
-    side = round((share * torch.Size(lengths).numel()) ** (1 / near))
+        return columns(space, like, share, source), signs(shape, like, source)
+    side = round((share * torch.Size(shape[-near:]).numel()) ** (1 / near))
     chosen = torch.zeros(1, *shape, dtype=torch.bool)
-    places = torch.rand(near, generator=source).tolist()
-    window = [slice(None)] * (1 + len(shape) - near)
-    for length, where in zip(lengths, places, strict=True):
-        width = min(max(side, 1), length)
-        start = int(where * (length - width + 1))
-        window.append(slice(start, start + width))
-    chosen[tuple(window)] = True
-    return chosen.to(like.device), _signs([*shape[:-near], *[1] * near], like, source)
-
-
-def _signs(shape: list[int], like: Inputs, source: torch.Generator) -> Tensor:
-    return (torch.randint(2, (1, *shape), generator=source) * 2 - 1).to(like.device, wide(like).dtype)
+    chosen[(..., *window(shape[-near:], side, source))] = True
+    return chosen.to(like.device), signs([*shape[:-near], *[1] * near], like, source)

@@ -6,6 +6,7 @@ import torch
 
 from probe import Model, Space, from_predict_proba
 from probe.attacks import Square
+from probe.attacks.bumps import bump, shifted
 from probe.attacks.square import square
 from probe.tensors import generator
 
@@ -107,3 +108,48 @@ def test_a_square_is_a_square_within_the_image(share):
         assert chosen[0, 0].any(1).sum() == min(side, 8)
         assert chosen[0, 0].any(0).sum() == min(side, 6)
         assert chosen.sum() == 3 * min(side, 8) * min(side, 6)
+
+
+@pytest.mark.parametrize(("shape", "space", "most"), [
+    ((12,), WIDE, 0.6),
+    ((2, 9, 9), WIDE, 0.3),
+    ((2, 9), Space(form="series", bounds=(-100.0, 100.0)), 0.6),
+], ids=["table", "image", "series"])  # fmt: skip
+def test_in_l2_the_search_ends_near_the_best_point_of_the_ball(shape, space, most):
+    """Of a smooth slope, as the bumps are; the lead falls by eps times its L2 norm at most."""
+    smooth = torch.cos(torch.arange(float(shape[-1])) / 2).expand(shape) + 0.3
+
+    def forward(x: torch.Tensor) -> torch.Tensor:
+        score = (x * smooth).flatten(1).sum(1)
+        return torch.stack([-score / 2, score / 2], 1)
+
+    model = Model(forward=forward, space=space)
+    x, y = far(model, *shape)
+    found = Square(eps=0.1, norm="l2", max_queries=150)(model, x, y)
+    fall = lead(found.clean.logits, y) - lead(found.attacked.logits, y)
+    assert not found.success.any()
+    assert found.distance(2).tolist() == pytest.approx([0.1] * 4, rel=1e-3)
+    best = 0.1 * float(smooth.norm())
+    assert ((fall > most * best) & (fall <= best * 1.003)).all()
+    assert torch.equal(Square(eps=0.1, norm="l2", max_queries=150)(model, x[2:], y[2:]).perturbed, found.perturbed[2:])
+
+
+@pytest.mark.parametrize("sides", [[5], [4, 7], [1, 3]])
+def test_a_bump_has_a_hill_and_a_hollow_and_length_1(sides):
+    source = torch.Generator().manual_seed(0)
+    for _ in range(4):
+        found = bump(sides, source)
+        assert list(found.shape) == sides
+        assert float(found.norm()) == pytest.approx(1)
+        assert float(found.min()) < 0
+
+
+def test_a_shift_keeps_what_lies_outside_both_windows_and_spends_the_whole_length():
+    source = torch.Generator().manual_seed(0)
+    like, radius = torch.zeros(3, 2, 9, 9), torch.tensor([1.0, 2.0, 3.0])
+    change = torch.randn(like.shape, generator=source)
+    change = change / change.flatten(1).norm(dim=1).view(-1, 1, 1, 1) * radius.view(-1, 1, 1, 1) * 0.8
+    moved = shifted(Space(), like, change, 0.1, radius, source)
+    assert (moved != change).flatten(1).float().mean() < 0.5
+    assert (moved == change).flatten(1).any(1).all()
+    assert moved.flatten(1).norm(dim=1).tolist() == pytest.approx(radius.tolist(), rel=1e-5)
