@@ -1,16 +1,19 @@
 """Adversarial attacks, grouped by what they need to see of the model."""
 
 from probe.attacks.auto import APGD
+from probe.attacks.auto_attack import AutoAttack
 from probe.attacks.bim import BIM
 from probe.attacks.carlini import CarliniWagner
 from probe.attacks.cascade import Cascade
 from probe.attacks.deepfool import DeepFool
 from probe.attacks.edges import GradArgmax
+from probe.attacks.fab import FAB
 from probe.attacks.fmn import FMN
 from probe.attacks.gradient import FGSM, PGD
 from probe.attacks.hopskipjump import HopSkipJump
 from probe.attacks.mifgsm import MIFGSM
 from probe.attacks.minimal import DDN
+from probe.attacks.sigma_zero import SigmaZero
 from probe.attacks.spsa import SPSA
 from probe.attacks.square import Square
 from probe.attacks.tokens import HotFlip
@@ -19,16 +22,19 @@ __all__ = [
     "APGD",
     "BIM",
     "DDN",
+    "FAB",
     "FGSM",
     "FMN",
     "MIFGSM",
     "PGD",
     "SPSA",
+    "AutoAttack",
     "CarliniWagner",
     "Cascade",
     "DeepFool",
     "GradArgmax",
     "HopSkipJump",
     "HotFlip",
+    "SigmaZero",
     "Square",
 ]

@@ -6,7 +6,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from probe.attacks.ascent import IteratedAttack, Momentum
+from probe.attacks.ascent import Ascent, Begin, IteratedAttack, Momentum
 from probe.attacks.losses import Loss, climbing
 from probe.contracts import Aim
 from probe.method import param
@@ -42,23 +42,29 @@ class APGD(IteratedAttack):
     seed: int = param(0, "seed of the random starts", low=0)
 
     def perturb(self, model: Model, inputs: Inputs, aim: Aim) -> Inputs:
-        def begin(start: Tensor, origin: Tensor, part: Aim) -> _Halving:
-            length, none = (2 * part.budget).to(wide(start).dtype), torch.zeros_like(part.rows)
-            return _Halving.at(
-                start,
-                origin,
-                part,
-                checkpoints=checkpoints(self.steps),
-                before=start,
-                slope=torch.zeros_like(wide(start)),
-                length=length,
-                last=torch.full_like(part.budget, -torch.inf),
-                rises=none,
-                halved=none > 0,
-                best_then=torch.full_like(part.budget, -torch.inf),
-            )
+        return self.climbed(model.space, inputs, climbing(aim, self.loss), halving(self.steps), self.seed)
 
-        return self.climbed(model.space, inputs, climbing(aim, self.loss), begin, self.seed)
+
+def halving(steps: int) -> Begin:
+    """A run of APGD of so many steps."""
+
+    def begin(start: Tensor, origin: Tensor, aim: Aim) -> Ascent:
+        length, none = (2 * aim.budget).to(wide(start).dtype), torch.zeros_like(aim.rows)
+        return _Halving.at(
+            start,
+            origin,
+            aim,
+            checkpoints=checkpoints(steps),
+            before=start,
+            slope=torch.zeros_like(wide(start)),
+            length=length,
+            last=torch.full_like(aim.budget, -torch.inf),
+            rises=none,
+            halved=none > 0,
+            best_then=torch.full_like(aim.budget, -torch.inf),
+        )
+
+    return begin
 
 
 def checkpoints(steps: int) -> tuple[int, ...]:

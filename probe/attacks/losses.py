@@ -36,12 +36,13 @@ def climbing(aim: Aim, name: Loss) -> Aim:
     return replace(aim, loss=_LOSSES[name])
 
 
-def towards(aim: Aim, targets: Tensor) -> Aim:
+def towards(aim: Aim, targets: Tensor, name: Literal["margin", "dlr"] = "margin") -> Aim:
     """The aim that climbs the margin of one class for each example over its label; other classes do not count.
 
-    It is for goals that ask for any wrong class, so that what reaches the goal does not depend on the targets.
+    With "dlr" the margin is divided by a difference of sorted logits, as in `climbing`. It is for goals that ask for
+    any wrong class, so that what reaches the goal does not depend on the targets.
     """
-    return replace(aim, targets=targets, loss=_over_label)
+    return replace(aim, targets=targets, loss=_over_label if name == "margin" else _dlr)
 
 
 def _over_label(task: Task, logits: Any, labels: Any, targets: Any) -> Any:
