@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar, Literal, NamedTuple
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -99,7 +99,8 @@ class AutoAttack(Attack):
         ).perturb(model, inputs, aim)
 
 
-class _Towards(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class _Towards:
     """Begins runs towards a class of each example."""
 
     rows: Tensor

@@ -1,6 +1,7 @@
 """The random changes of Square: windows, sets of columns, and in L2 bumps (arXiv:1912.00049, supplement B)."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -9,6 +10,7 @@ from probe.shapes import Inputs, PerExample
 from probe.space import Space
 from probe.tensors import column, wide
 
+Window = tuple[Any, ...]  # an ellipsis, and a slice for each axis
 TILES = 5  # bumps along each axis of the first change
 LEAST = 3  # side of the smallest bump, which has two halves
 
@@ -27,9 +29,9 @@ def columns(space: Space, like: Inputs, share: float, source: torch.Generator) -
     return (order < most).view(like.shape)
 
 
-def window(lengths: Sequence[int], side: int, source: torch.Generator) -> tuple[slice, ...]:
-    """A random window along the axes of neighbours."""
-    found = []
+def window(lengths: Sequence[int], side: int, source: torch.Generator) -> Window:
+    """A random window along the axes of neighbours, which are the last ones."""
+    found: list[Any] = [...]
     for length, where in zip(lengths, torch.rand(len(lengths), generator=source).tolist(), strict=True):
         width = min(max(side, 1), length)
         start = int(where * (length - width + 1))
@@ -52,9 +54,9 @@ def bumps(space: Space, like: Inputs, source: torch.Generator) -> Tensor:
     ).view(-1, near)
     change = torch.zeros(1, *shape, dtype=wide(like).dtype)
     for start in starts.tolist():
-        tile = tuple(slice(at, at + side) for at, side in zip(start, sides, strict=True))
+        tile: Window = (..., *(slice(at, at + side) for at, side in zip(start, sides, strict=True)))
         sign = torch.randint(2, (1, *shape[:-near], *[1] * near), generator=source) * 2 - 1
-        change[(..., *tile)] = bump(sides, source).to(change.dtype) * sign
+        change[tile] = bump(sides, source).to(change.dtype) * sign
     return change.to(like.device)
 
 
@@ -68,11 +70,11 @@ def shifted(
         side = max(round((share * torch.Size(lengths).numel()) ** (1 / near)), LEAST)
         there, gone = (window(lengths, side + (side % 2 == 0), source) for _ in range(2))
         to, off = (torch.zeros(1, *[1] * (len(shape) - near), *lengths, dtype=torch.bool) for _ in range(2))
-        to[(..., *there)], off[(..., *gone)] = True, True
+        to[there], off[gone] = True, True
         to, off = to.to(like.device), off.to(like.device)
         new = torch.zeros(1, *shape, dtype=change.dtype)
         sign = torch.randint(2, (1, *shape[:-near], *[1] * near), generator=source) * 2 - 1
-        new[(..., *there)] = bump([at.stop - at.start for at in there], source).to(change.dtype) * sign
+        new[there] = bump([at.stop - at.start for at in there[1:]], source).to(change.dtype) * sign
         new, axes = new.to(like.device), tuple(range(-near, 0))
     else:
         to, off = (columns(space, like, share, source) for _ in range(2))

@@ -136,5 +136,5 @@ def square(space: Space, like: Inputs, share: float, source: torch.Generator) ->
         return columns(space, like, share, source), signs(shape, like, source)
     side = round((share * torch.Size(shape[-near:]).numel()) ** (1 / near))
     chosen = torch.zeros(1, *shape, dtype=torch.bool)
-    chosen[(..., *window(shape[-near:], side, source))] = True
+    chosen[window(shape[-near:], side, source)] = True
     return chosen.to(like.device), signs([*shape[:-near], *[1] * near], like, source)
