@@ -10,7 +10,7 @@ from torch import Tensor
 
 from probe.arrays import Given, Wanted
 from probe.contracts.common import Need, check_output, in_order, passes_alike, placed, refuse_missing, refuse_unmet
-from probe.errors import ContractError
+from probe.errors import ContractError, Unsupported
 from probe.formatting import SUMS
 from probe.method import Method, param
 from probe.model import Model
@@ -23,11 +23,14 @@ class Sampled:
     """Values that were estimated from a draw, and their standard errors, both shaped as the inputs.
 
     Errors are spread over the coordinates of a feature as the values of SHAP are: their sum is the standard error of
-    the feature's value. They are 0 where a value is known to be exact.
+    the feature's value. They are 0 where a value is known to be exact. Interactions of features and their errors, which
+    a method may tell too, are (batch, features, features).
     """
 
     values: Inputs
     errors: Inputs
+    pairs: Tensor | None = None
+    pair_errors: Tensor | None = None
 
 
 def plain(found: Inputs | Sampled) -> Inputs:
@@ -88,26 +91,44 @@ class Explainer(Method, ABC):
         with placed(model).checked_late() as late:
             parts = list(passes_alike(late, inputs))
             found = [self._explain(each, inputs[rows], targets[rows]) for rows, each in parts]
-        values, errors = (self._joined(kind, [rows for rows, _ in parts], inputs) for kind in zip(*found, strict=True))
+        places, kinds = [rows for rows, _ in parts], list(zip(*found, strict=True))
+        values, errors = (self._joined(kind, places, inputs) for kind in kinds[:2])
+        pairs, pair_errors = (self._paired(kind, places) for kind in kinds[2:])
         assert values is not None
         if errors is not None and bool((errors < 0).any()):
             raise ContractError(f"{self} returned a standard error below 0")
         cost, names = model.usage - before, model.task.names
-        return Attribution(values, inputs, targets, self, model.space, cost, names, errors)
+        return Attribution(
+            values, inputs, targets, self, model.space, cost, names, errors, pairs=pairs, pair_errors=pair_errors
+        )
 
-    def _explain(self, model: Model, inputs: Inputs, targets: Labels) -> tuple[Tensor, Tensor | None]:
-        """Values and their standard errors, which are checked after all are there."""
+    def _explain(self, model: Model, inputs: Inputs, targets: Labels) -> tuple[Tensor | None, ...]:
+        """Values, interactions and the standard errors of each, which are checked after all are there."""
         if "gradients" in self.needs:
             refuse_missing(self, inputs)
         if model.embed is not None and "gradients" in self.needs:
             found = self.by_token(model.over_embeddings(), model.points(inputs), targets)
         else:
             found = self.attribute(model, inputs, targets)
-        return (found.values, found.errors) if isinstance(found, Sampled) else (found, None)
+        if isinstance(found, Sampled):
+            return found.values, found.errors, found.pairs, found.pair_errors
+        return found, None, None, None
 
     def by_token(self, model: Model, embedded: Tensor, targets: Labels) -> Tensor | Sampled:
         """One number per token: the sum of those of its embedding. Errors of those cannot be added up, so none is."""
         return plain(self.attribute(model, embedded, targets)).sum(-1)
+
+    def _paired(self, found: Sequence[Tensor | None], rows: Sequence[slice | Tensor]) -> Tensor | None:
+        """Interactions of all batches, if every one has them."""
+        there = [each for each in found if each is not None]
+        if len(there) < len(found):
+            return None
+        if len({each.shape[1:] for each in there}) > 1:
+            raise Unsupported(
+                f"{self.name()} tells interactions of features, and examples have different numbers of them; give one "
+                "grouping for all, such as probe.squares(height, width, side), or explain one at a time"
+            )
+        return in_order(there, rows).detach()
 
     def _joined(self, found: Sequence[Tensor | None], rows: Sequence[slice | Tensor], inputs: Inputs) -> Tensor | None:
         there = [each for each in found if each is not None]

@@ -76,7 +76,7 @@ class Relevance(Rules):
         several = [at for at, each in enumerate(args) if self.follows(each)]
         if (found := self._rescaled(name, func, args, kwargs, several)) is not None:
             return found
-        if name in MOVES | SUMS | WEIGHTED | PRODUCTS | QUOTIENTS | THROUGH_0 | _LARGEST | {"batch_norm"}:
+        if name in MOVES | SUMS | WEIGHTED | PRODUCTS | QUOTIENTS | THROUGH_0 | _LARGEST | {"batch_norm", "layer_norm"}:
             for each in args:
                 for one in each if isinstance(each, tuple | list) else (each,):
                     self._explain(one)
@@ -90,7 +90,19 @@ class Relevance(Rules):
             return self._linear(func, args, kwargs) if name not in _LARGEST else func(*args, **kwargs)
         if (name in THROUGH_0 or floored_at_0(name, args, kwargs)) and several == [0]:
             return self.written(self._activated(function(func, args, kwargs), args[0]), func, args, kwargs)
+        if name == "layer_norm" and several == [0]:
+            return self._normalised(*args, **kwargs)
         return self.unruled(name, func, args, kwargs)
+
+    def _normalised(
+        self, numbers: Tensor, shape: Any, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5
+    ) -> Tensor:
+        """Numbers less their mean, over their standard deviation, which is taken for a constant."""
+        axes = tuple(range(-len(shape), 0))
+        off = numbers - numbers.mean(axes, keepdim=True)
+        found = off / (off.detach().square().mean(axes, keepdim=True) + eps).sqrt()
+        found = found if weight is None else found * weight.detach()
+        return found if bias is None else found + self.absorbed * bias.detach()
 
     def _rescaled(
         self, name: str, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], several: list[int]

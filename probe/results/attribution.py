@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import pandas as pd
 import torch
-from jaxtyping import Bool
+from jaxtyping import Bool, Float64
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 TOP, CONFIDENT = 5, 0.95  # the largest features, and the confidence with which they are told to be decided
 Exact = Bool[Tensor, " batch"]
+Pairs = Float64[Tensor, "batch features features"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -48,7 +49,7 @@ class Attribution(AnyResult):
     tensor([[ 1.0000, -0.2500]])
     """
 
-    per_row: ClassVar[tuple[str, ...]] = ("values", "inputs", "targets", "errors", "truth")
+    per_row: ClassVar[tuple[str, ...]] = ("values", "inputs", "targets", "errors", "truth", "pairs", "pair_errors")
     own_columns: ClassVar[bool] = False
 
     values: Inputs
@@ -60,6 +61,9 @@ class Attribution(AnyResult):
     classes: tuple[str, ...] = ()
     errors: Inputs | None = None  # standard errors of estimates, spread over coordinates; None if nothing was drawn
     truth: Inputs | None = None  # where the truth was planted: True at the coordinates that decide; None if unknown
+
+    pairs: Pairs | None = None  # interactions of features, where the method tells them
+    pair_errors: Pairs | None = None  # their standard errors
 
     def by_feature(self) -> PerFeature:
         """One number per feature: the sum over its coordinates, in float32 for half-precision values."""
@@ -115,6 +119,25 @@ class Attribution(AnyResult):
         names = np.array(part._names(), dtype=object)
         columns = {"feature": names[order], "value": values[order], "error": spread[order], "above next": confidence}
         return pd.DataFrame(columns)
+
+    def interactions(self, index: int = 0) -> pd.DataFrame:
+        """The interactions of one example by their size, largest first.
+
+        Columns: first, second (the features), value, and error (standard error; 0 where it is exact).
+
+        Raises:
+            DataError: if the method told none.
+        """
+        if self.pairs is None or self.pair_errors is None:
+            raise DataError(f"{self.method} told no interactions; write KernelShap(interactions=True)")
+        part, names = self[index], np.array(self._names(), dtype=object)
+        assert part.pairs is not None
+        assert part.pair_errors is not None
+        one, two = np.triu_indices(len(names), 1)
+        values, errors = (to_numpy(each[0])[one, two] for each in (part.pairs, part.pair_errors))
+        frame = pd.DataFrame({"first": names[one], "second": names[two], "value": values, "error": errors})
+        order = np.argsort(-np.abs(values), kind="stable")
+        return frame.iloc[order].reset_index(drop=True)
 
     def top_confidence(self, top: int) -> NDArray[np.float64]:
         """Of each example a lower bound of the confidence that its `top` largest features are those; NaN if unknown."""

@@ -3,6 +3,18 @@
 from probe.surveys.accumulated import AccumulatedEffects
 from probe.surveys.attack_checks import AttackChecks
 from probe.surveys.dependence import PartialDependence
+from probe.surveys.interactions import PairInteractions
+from probe.surveys.layers import LayerActivation, LayerConductance
+from probe.surveys.nearest import NearestCases
 from probe.surveys.permutation import PermutationImportance
 
-__all__ = ["AccumulatedEffects", "AttackChecks", "PartialDependence", "PermutationImportance"]
+__all__ = [
+    "AccumulatedEffects",
+    "AttackChecks",
+    "LayerActivation",
+    "LayerConductance",
+    "NearestCases",
+    "PairInteractions",
+    "PartialDependence",
+    "PermutationImportance",
+]

@@ -137,11 +137,38 @@ def test_batch_normalisation_is_a_layer_whose_shift_absorbs():
     assert_close(found[0], found[1])
 
 
+def test_layer_normalisation_passes_all_relevance_on_over_a_deviation_that_is_constant():
+    """arXiv:2202.07304: the input times its gradient with the deviation held; a bias absorbs its part."""
+
+    class Held(nn.Module):
+        def __init__(self, layers):
+            super().__init__()
+            self.layers = layers
+
+        def forward(self, x):
+            first, norm, last = self.layers
+            y = first(x)
+            off = y - y.mean(-1, keepdim=True)
+            spread = (off.square().mean(-1, keepdim=True) + norm.eps).sqrt().detach()
+            return last(off / spread * norm.weight + (0 if norm.bias is None else norm.bias))
+
+    for bias in (False, True):
+        layers = filled(nn.Sequential(
+            nn.Linear(3, 5, bias=False), nn.LayerNorm(5, bias=bias), nn.Linear(5, 2, bias=False)
+        ))  # fmt: skip
+        x, space = torch.rand(4, 3).double(), Space(bounds=(0.0, 1.0))
+        model, targets = Model(forward=layers, space=space), torch.tensor([0, 1, 1, 0])
+        found = LRP(eps=1e-12)(model, x, targets).values
+        assert_close(found, InputXGradient()(Model(forward=Held(layers).eval(), space=space), x, targets).values)
+        outputs = model.target_outputs(x, targets, "logit")
+        assert bool((found.sum(1) - outputs).abs().max() < 1e-9) is not bias
+
+
 def test_what_cannot_be_propagated_is_refused(rows):
     space = Space(bounds=(-9.0, 9.0))
     x = torch.randn(2, 5, 4).double()
     with pytest.raises(
-        Unsupported, match=r"lrp has no rule for layer_norm, which model uses in test_deep_lift.py, line"
+        Unsupported, match=r"lrp has no rule for scaled_dot_product_attention, which model uses in test_deep_lift.py"
     ):
         LRP()(Model(forward=filled(Transformer()), space=space), x)
     gate = Model(forward=lambda x: x * F.relu(x), space=space)
