@@ -266,6 +266,14 @@ def _spread(inputs: Tensor, there: Tensor) -> Tensor:
     """The standard deviation of each coordinate over its non-missing rows; 1 for a single row."""
     if len(inputs) < 2:
         return torch.ones(inputs.shape[1], dtype=inputs.dtype)
+    found = _deviation(inputs, there)
+    if bool(found.isinf().any()):  # squares of numbers beyond 1e154 overflow
+        size = inputs.abs().where(there, 0.0).amax(0).clamp(min=1.0)
+        found = torch.where(found.isinf(), _deviation(inputs / size, there) * size, found)
+    return found
+
+
+def _deviation(inputs: Tensor, there: Tensor) -> Tensor:
     if bool(there.all()):
         return inputs.std(0)
     count = there.sum(0)

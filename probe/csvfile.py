@@ -34,6 +34,7 @@ MAGIC = {
 }
 COMMA = re.compile(r"[+-]?[0-9]+,[0-9]+")
 EITHER = re.compile(r"[+-]?[1-9][0-9]{0,2},[0-9]{3}")  # 1,234: a decimal comma, or thousands
+EXCELS = re.compile(r"sep=(.)\r?\n", re.IGNORECASE)
 POINT = re.compile(r"[+-]?[0-9]*\.[0-9]+")
 
 
@@ -82,7 +83,13 @@ def read_csv(path: Any, text: Sequence[Hashable] = (), how: Reading = AS_FOUND) 
     content, notices = _decode(path, _bytes(path), how.encoding)
     if not content.strip():
         raise DataError(f"{path.name} cannot be read as CSV: it is empty")
-    separator, said = _separator(path, content, how.separator, [str(name) for name in text])
+    named = EXCELS.match(content)
+    if named:
+        content = content[named.end() :]
+        notices.append(f"{path.name} names its separator in its first line, as Excel reads it")
+    separator, said = _separator(
+        path, content, how.separator or (named[1] if named else ""), [str(name) for name in text]
+    )
     notices += said
     header = _check_rows(path, content, separator)
     decimal, said = _decimal(path, content, separator, how)
@@ -103,7 +110,22 @@ def read_csv(path: Any, text: Sequence[Hashable] = (), how: Reading = AS_FOUND) 
         raise DataError(f"{path.name} has no rows below its header")
     if twice := sorted({name for name in header if header.count(name) > 1} - {""}):
         raise DataError(f"{path.name} has {header.count(twice[0])} columns called {twice[0]!r}; rename all but one")
+    if again := _repeated(table, header):
+        raise DataError(
+            f"row {again} of {path.name} below its header repeats the header, as where two files were joined; delete it"
+        )
+    if blank := [at for at, name in enumerate(header) if not name and table.iloc[:, at].isna().all()]:
+        table = table.drop(columns=table.columns[blank])
+        notices.append(f"{path.name} has {len(blank)} columns without name or cells, which are left out")
     return table, tuple(notices)
+
+
+def _repeated(table: pd.DataFrame, header: Sequence[str]) -> int:
+    """The first row whose cells are the names of the columns, from 1; 0 if there is none."""
+    if len(header) != table.shape[1] or pd.api.types.is_numeric_dtype(table.iloc[:, 0]):
+        return 0
+    rows = (table.iloc[:, 0].astype(str) == header[0]).to_numpy().nonzero()[0]
+    return next((int(row) + 1 for row in rows if list(map(str, table.iloc[row])) == list(header)), 0)
 
 
 def unknown_like(table: pd.DataFrame, columns: Sequence[Hashable]) -> list[str]:
@@ -161,7 +183,13 @@ def _decode(path: Path, data: bytes, asked: str) -> tuple[str, list[str]]:
             return data.decode(asked).removeprefix("\ufeff"), []
         except (LookupError, UnicodeError) as error:
             raise DataError(f"{path.name} is not {asked}: {error}; set encoding to another, or leave it out") from None
-    marks = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
+    marks = {
+        b"\xff\xfe\0\0": "utf-32",
+        b"\0\0\xfe\xff": "utf-32",
+        b"\xef\xbb\xbf": "utf-8-sig",
+        b"\xff\xfe": "utf-16",
+        b"\xfe\xff": "utf-16",
+    }
     mark = next((name for start, name in marks.items() if data.startswith(start)), "")
     if not mark and b"\0" in data:
         if data.count(b"\0") > len(data) // 4:
@@ -193,7 +221,7 @@ def _decode(path: Path, data: bytes, asked: str) -> tuple[str, list[str]]:
     if "\0" in text:
         raise DataError(f"{path.name} has NUL characters, so it is damaged")
     said = {"": [], "utf-8-sig": [f"{path.name} begins with a byte order mark; it was read as UTF-8"]}
-    return text, said.get(mark, [f"{path.name} was read as UTF-16, by its byte order mark"])
+    return text, said.get(mark, [f"{path.name} was read as {mark.upper()}, by its byte order mark"])
 
 
 def _separator(path: Path, content: str, asked: str, wanted: list[str]) -> tuple[str, list[str]]:

@@ -1,5 +1,7 @@
 """Encode a DataFrame as inputs, labels, groups and their space."""
 
+import re
+from collections import defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -13,11 +15,13 @@ from torch import Tensor
 from probe.columns import WHOLE, Column, encode, lost_in_single, names_of, plain, space_of
 from probe.csvfile import unknown_like
 from probe.errors import DataError
-from probe.names import in_order, listed, nearest, number
+from probe.names import canonical, in_order, listed, nearest, number, shown_apart
 from probe.odd_cells import dates_among
 from probe.space import Space
 from probe.task import MultiLabel, Regression, Task
 
+LEADING = re.compile(r"[+-]?0[0-9]")  # 01 is a name
+MOST_DECIMALS = 20  # classes that are decimal numbers
 FEWEST = 20  # number of rows from which a column that counts up is taken for a row number
 
 
@@ -185,6 +189,7 @@ def _indices(frame: pd.DataFrame, label: str, declared: Declared, name: str) -> 
         classes = tuple(str(value) for value in column.dtype.categories if str(value) in set(texts))
     else:
         classes = tuple(in_order(texts))
+        _check_classes(classes, texts, f"column {label!r} of {name}")
     if twice := [value for value in classes if classes.count(value) > 1]:
         raise DataError(f"classes name {twice[0]!r} twice; name each once, in the model's order")
     if pd.api.types.is_numeric_dtype(column.dtype):
@@ -196,6 +201,27 @@ def _indices(frame: pd.DataFrame, label: str, declared: Declared, name: str) -> 
         )
     place = {value: at for at, value in enumerate(classes)}
     return torch.tensor([place[text] for text in texts], dtype=torch.long), classes
+
+
+def _check_classes(classes: Sequence[str], texts: NDArray[np.object_], where: str) -> None:
+    """Raise DataError where the values of a label may not be the names of classes that nobody listed."""
+    values = [None if LEADING.match(value) else number(value) for value in classes]
+    decimals = sum(value is not None and value != value.to_integral_value() for value in values)
+    if decimals > MOST_DECIMALS:
+        raise DataError(
+            f"{where} holds {decimals} different decimal numbers, which would be a class each; say that it is a "
+            'number: task=Regression(), in a plan [model] task = "regression", or list the classes: classes = [...]'
+        )
+    alike: dict[Any, list[str]] = defaultdict(list)
+    for text, value in zip(classes, values, strict=True):
+        alike[canonical(text) or text if value is None else value].append(text)
+    for same in alike.values():
+        if len(same) > 1:
+            spelled = " and ".join(f"{shown_apart(text, same)} ({int((texts == text).sum()):,} rows)" for text in same)
+            raise DataError(
+                f"{where} spells what may be one class in {len(same)} ways: {spelled}; spell them alike, or list all "
+                f"classes as they are: classes = [{', '.join(map(repr, classes[:6]))}{', ...' * (len(classes) > 6)}]"
+            )
 
 
 def _spelled_as(classes: tuple[str, ...], texts: NDArray[np.object_]) -> NDArray[np.object_]:

@@ -1,6 +1,7 @@
 """Names: sorting, detection of names that mean unknown, and suggestions."""
 
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AnySet
 from contextlib import suppress
@@ -58,6 +59,18 @@ def in_order(names: Iterable[str]) -> list[str]:
 def looks_unknown(name: str) -> bool:
     """Whether a name usually means unknown, such as N/A, ? or a blank."""
     return name.strip().casefold() in UNKNOWN
+
+
+def canonical(text: str) -> str:
+    """A key that ignores case, width, encoding of accents, invisible characters and spaces."""
+    plain = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    return " ".join("".join(c for c in plain if unicodedata.category(c) != "Cf").split())
+
+
+def shown_apart(text: str, others: Iterable[str]) -> str:
+    """A text in quotes, with escapes where another one would look the same."""
+    twins = sum(unicodedata.normalize("NFC", other) == unicodedata.normalize("NFC", text) for other in others)
+    return ascii(text) if twins > 1 else repr(text)
 
 
 def listed(names: Iterable[object], most: int | None = None) -> str:

@@ -16,7 +16,17 @@ POINTS = re.compile(r"[+-]?[0-9]{1,3}((\.[0-9]{3})+,[0-9]+|(\.[0-9]{3}){2,})")  
 THOUSANDS = re.compile(r"[+-]?[1-9][0-9]{0,2}(,[0-9]{3})+(\.[0-9]*)?")
 PERCENT = re.compile(r"[+-]?[0-9]+([.,][0-9]+)?\s?%")
 MONEY = re.compile(r"[$€£¥]\s?[0-9.,]+|[0-9.,]+\s?[$€£¥]")
+SPACED = re.compile(r"[+-]?[0-9]{1,3}([ _'\u00a0\u2009\u202f\u2019][0-9]{3})+([.,][0-9]*)?")  # 1 234 and 1'234.50
+MINUS = re.compile(r"[\u2012\u2013\u2212\ufe63\uff0d]\s?[0-9]+([.,][0-9]+)?")
 DATE = re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([ T][0-9:.]+)?.{0,6}|[0-9]{1,2}([./-])[0-9]{1,2}\2[0-9]{2,4}( .*)?")
+
+WRITTEN = {
+    "percent": "write 12% as 12",
+    "money": "leave out the sign of the currency",
+    "spaced": "leave out what stands between thousands",
+    "minus": "write the minus sign as -",
+    "digits": "write digits as 0 to 9",
+}  # of cells of one kind
 
 
 def refuse_odd(cells: NDArray[Any], column: str, table: str) -> None:
@@ -79,18 +89,19 @@ def _looks(cell: str) -> str:
         ("points", POINTS),
         ("percent", PERCENT),
         ("money", MONEY),
+        ("spaced", SPACED),
+        ("minus", MINUS),
     ):
         if pattern.fullmatch(text):
             return kind
-    return ""
+    return "digits" if text.isdecimal() else ""
 
 
 def _remedy(odd: dict[str, int], looks: dict[str, str]) -> str:
     kinds = {looks[cell] for cell in odd}
-    if kinds == {"percent"}:
-        return "write 12% as 12"
-    if kinds == {"money"}:
-        return "leave out the sign of the currency"
+    for kind, remedy in WRITTEN.items():
+        if kinds == {kind}:
+            return remedy
     if "points" in kinds and kinds <= {"commas", "points"}:
         return (
             'points between thousands; leave them out (1234,50), and set decimal = "," where semicolons or tabs stand '

@@ -1,9 +1,11 @@
 import pytest
+import torch
 
 from probe import from_csv
 from probe.errors import DataError
 
 TABLE = "age,hours,job,sex,income\n30,40.5,clerk,F,no\n50,20.0,cook,M,yes\n40,10.0,clerk,M,no\n"
+ODD_LABELS = "1,yes\n2,no\n3,No \n"
 
 
 @pytest.fixture
@@ -51,6 +53,17 @@ def test_the_order_of_features_classes_and_categories_can_be_given(path):
             "column 'age' of t.csv holds whole numbers of more",
         ),
         ("", {"label": "income"}, "cannot be read as CSV"),
+        (
+            f"a,y\n{ODD_LABELS}",
+            {"label": "y"},
+            r"column 'y' of t.csv spells what may be one class in 2 ways: 'No ' \(1 ",
+        ),
+        ("a,y\n3,1\n4,1.0\n5,x\n", {"label": "y"}, "one class in 2 ways: '1' .* and '1.0'"),
+        ("a,y\n" + "".join(f"1,{at}.5\n" for at in range(30)), {"label": "y"}, r"30 different decimal .*Regression"),
+        (f"{TABLE}{TABLE}", {"label": "income"}, "row 4 of t.csv below its header repeats the header"),
+        ("a,y\n\u22123,0\n\u22124,1\n", {"label": "y"}, "write the minus sign as -"),
+        ("a,y\n1\u202f234,0\n2 345,1\n", {"label": "y"}, "leave out what stands between thousands"),
+        ("a,y\n\u0663,0\n\u0664,1\n", {"label": "y"}, "write digits as 0 to 9"),
     ],
 )
 def test_invalid_tables_are_refused_in_one_sentence(tmp_path, text, settings, message):
@@ -94,3 +107,33 @@ def test_the_error_says_to_leave_out_points_between_thousands(tmp_path, cell):
     path = german(tmp_path, [(i, cell.replace(".", "")) for i in range(30)])
     pay = float(cell.replace(".", "").replace(",", "."))
     assert from_csv(path, label="hired").inputs[0, 0] == pytest.approx(pay)
+
+
+def test_classes_that_are_listed_may_be_spelled_alike(tmp_path):
+    (tmp_path / "t.csv").write_text(f"a,y\n{ODD_LABELS}")
+    data = from_csv(tmp_path / "t.csv", label="y", classes=["No ", "no", "yes"])
+    assert data.labels.tolist() == [2, 1, 0]
+
+
+@pytest.mark.parametrize(("text", "notice"), [
+    ("sep=;\r\na;y\r\n1;0\r\n2;1\r\n", "names its separator in its first line"),
+    ("a,y,\n1,0,\n2,1,\n", "1 columns without name or cells"),
+])  # fmt: skip
+def test_what_spreadsheets_add_to_a_table_is_no_feature(tmp_path, text, notice):
+    (tmp_path / "t.csv").write_text(text)
+    data = from_csv(tmp_path / "t.csv", label="y")
+    assert data.space.names == ("a",)
+    assert data.inputs.tolist() == [[1], [2]]
+    assert notice in data.notices[0]
+
+
+def test_a_table_in_utf_32_is_read_by_its_byte_order_mark(path):
+    path.write_bytes(TABLE.encode("utf-32"))
+    assert from_csv(path, label="income").classes == ("no", "yes")
+
+
+def test_the_scale_of_huge_numbers_is_their_deviation(tmp_path):
+    (tmp_path / "t.csv").write_text("a,y\n1e200,0\n3e200,1\n")
+    assert float(from_csv(tmp_path / "t.csv", label="y", dtype=torch.float64).space.scale) == pytest.approx(
+        2**0.5 * 1e200
+    )

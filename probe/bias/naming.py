@@ -1,8 +1,7 @@
 """From a column of values to named groups: missing values, names that suggest an unknown, and different spellings."""
 
-import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 from probe.bias.settings import Settings
 from probe.bias.validation import Ints
 from probe.errors import DataError
-from probe.names import looks_unknown
+from probe.names import canonical, looks_unknown, shown_apart
 
 MANY_NUMBERS = 20  # a column of more distinct numbers is measured rather than named
 
@@ -54,7 +53,7 @@ def read(column: pd.Series, name: str, settings: Settings) -> Column:
     names = tuple(texts[at] for at in order)
     coded = rank[codes]
     notices += _like_unknown(names, coded) + _empty(column) + _measured(column, names)
-    like = np.array([looks_unknown(_canonical(text)) for text in names] + [False])
+    like = np.array([looks_unknown(canonical(text)) for text in names] + [False])
     return Column(coded, names, like[coded], "; ".join(notices))
 
 
@@ -63,19 +62,13 @@ def _text(value: object) -> str:
     return str(int(value)) if isinstance(value, float | np.floating) and value.is_integer() else str(value)
 
 
-def _canonical(text: str) -> str:
-    """A key that ignores case, width, encoding of accents, invisible characters and spaces."""
-    plain = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
-    return " ".join("".join(c for c in plain if unicodedata.category(c) != "Cf").split())
-
-
 def _spellings(name: str, texts: Sequence[str], counts: Ints, settings: Settings) -> tuple[dict[str, str], list[str]]:
     """The most frequent spelling for each text, and a notice of what was merged."""
     alike: dict[str, dict[str, int]] = defaultdict(dict)
     for text, count in zip(texts, counts.tolist(), strict=True):
         if text:
             # Blanks of several kinds are no spelling of a name; each reads like an unknown, and is counted as one.
-            seen = alike[_canonical(text) or text]
+            seen = alike[canonical(text) or text]
             seen[text] = seen.get(text, 0) + count
     spelled: dict[str, str] = {}
     notices = []
@@ -83,7 +76,7 @@ def _spellings(name: str, texts: Sequence[str], counts: Ints, settings: Settings
         most = min(seen, key=lambda text: (-seen[text], text))
         spelled |= dict.fromkeys(seen, most)
         if len(seen) > 1:
-            listed = " and ".join(f"{_shown(text, seen)} ({spoken(seen[text])})" for text in sorted(seen))
+            listed = " and ".join(f"{shown_apart(text, seen)} ({spoken(seen[text])})" for text in sorted(seen))
             if not settings.merge_spellings:
                 raise DataError(
                     f"attribute {name!r} spells what may be one group in {len(seen)} ways: {listed}; "
@@ -99,14 +92,8 @@ def spoken(rows: int) -> str:
     return f"{rows:,} row{'' if rows == 1 else 's'}"
 
 
-def _shown(text: str, others: Iterable[str]) -> str:
-    """A text in quotes, with escapes where another one would look the same."""
-    twins = sum(unicodedata.normalize("NFC", other) == unicodedata.normalize("NFC", text) for other in others)
-    return ascii(text) if twins > 1 else repr(text)
-
-
 def _like_unknown(names: Sequence[str], codes: Ints) -> list[str]:
-    found = [(at, name) for at, name in enumerate(names) if looks_unknown(_canonical(name))]
+    found = [(at, name) for at, name in enumerate(names) if looks_unknown(canonical(name))]
     if not found:
         return []
     listed = ", ".join(f"{name!r} ({spoken(int((codes == at).sum()))})" for at, name in found)
