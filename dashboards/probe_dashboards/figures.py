@@ -95,6 +95,10 @@ def _forest(bundle: Bundle, attribute: str, rate: str, threshold: str = "") -> A
     )
 
 
+def _roc_by(bundle: Bundle, attribute: str) -> Axes:
+    return plots.roc_by({name: (each["fpr"], each["tpr"]) for name, each in bias.separated(bundle, attribute).items()})
+
+
 def _spread(bundle: Bundle, metric: str) -> Axes:
     found = quality.spreads(bundle, metric)
     ends = np.array([[each.over.value, each.over.low, each.over.high] for each in found], dtype=float)
@@ -150,6 +154,7 @@ FIGURES: dict[str, Callable[..., Axes]] = {
     "before_after": _before_after,
     "curves": _curves,
     "forest": _forest,
+    "roc_by": _roc_by,
     "breakdown": _breakdown,
     "spread": _spread,
     "certified": _certified,

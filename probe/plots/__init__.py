@@ -1,6 +1,6 @@
 """One function per figure: arrays in, Axes out; texts as HTML. They need only numpy and matplotlib."""
 
-from probe.plots.answers import errors, predicted, roc, thresholds
+from probe.plots.answers import errors, predicted, roc, roc_by, thresholds
 from probe.plots.bars import bars, shared_order, whiskers
 from probe.plots.canvas import new_axes, to_png, to_svg
 from probe.plots.curves import Curve, along, learning, reliability, robustness
@@ -40,6 +40,7 @@ __all__ = [
     "reliability",
     "robustness",
     "roc",
+    "roc_by",
     "series",
     "series_change",
     "shared_order",

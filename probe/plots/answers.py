@@ -37,6 +37,29 @@ def roc(fpr: ArrayLike, tpr: ArrayLike, *, at: tuple[float, float] | None = None
     return _shares(ax, "false positive rate", "true positive rate")
 
 
+def roc_by(curves: Mapping[str, tuple[ArrayLike, ArrayLike]], *, ax: Axes | None = None) -> Axes:
+    """True against false positive rate of several groups.
+
+    Args:
+        curves: by name of the group; false and true positive rates, growing.
+        ax: where to draw; Axes of their own unless given.
+
+    Example:
+        >>> [line.get_label() for line in roc_by({"women": ([0, 1], [0, 1])}).get_lines()][1:]
+        ['women']
+    """
+    ax = style_axes(new_axes(4.8, 4.0) if ax is None else ax)
+    ax.plot([0, 1], [0, 1], color=MUTED, linewidth=1.0, linestyle="--")
+    for index, (name, (fpr, tpr)) in enumerate(curves.items()):
+        colour, dash = CATEGORIES[index % len(CATEGORIES)], LINES[index % len(LINES)]
+        x, y = np.asarray(fpr, dtype=float), np.asarray(tpr, dtype=float)
+        ax.plot(x, y, color=colour, linestyle=dash, linewidth=1.7, label=safe_label(name))
+    ax.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
+    if curves:
+        ax.legend(fontsize=SMALL, labelcolor=INK, frameon=False, loc="lower right", handlelength=2.6)
+    return _shares(ax, "false positive rate", "true positive rate")
+
+
 def thresholds(curves: Mapping[str, Curve], *, at: float | None = None, ax: Axes | None = None) -> Axes:
     """Rates against the threshold, with their intervals as bands.
 

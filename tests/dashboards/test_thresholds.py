@@ -4,11 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from probe_dashboards import figures
 from probe_dashboards.views import bias as bias_view
 from probe_dashboards.views import decided
 from probe_dashboards.views.examples import ANY
 
-from probe import bias
+from probe import bias, statistics
 from probe.audit import Bundle, reading
 from probe.errors import RangeError
 from tests.dashboards.test_pages import opened, text
@@ -113,3 +114,23 @@ def test_a_small_group_is_told_in_words_what_it_is_too_small_for(bundles):
     (other,) = (sentence for sentence in told if sentence.startswith("Other is too small for: "))
     assert "Selection rate (5 rows), True positive rate (" in other
     assert not any("Selection rate" in sentence for sentence in told if sentence != other)
+
+
+def test_the_curve_of_each_group_is_that_of_its_rows_alone_and_small_groups_are_not_drawn(bundles):
+    stored, people = bundles.table.arrays("predictions"), bundles.table.groups()
+    found = reading.roc_by(bundles.table, "sex x race")
+    sizes = {str(row["group"]): row["n"] for row in reading.groups(bundles.table, "sex x race")}
+    assert list(found) == sorted(found, key=lambda name: -sizes[name])
+    areas = {str(row["group"]): row["auc"] for row in reading.groups(bundles.table, "sex x race")}
+    for name, curve in found.items():
+        rows = (people["sex"] + " & " + people["race"] == name).to_numpy()
+        logits, labels = stored["logits"][rows], stored["labels"][rows]
+        scores = 1 / (1 + np.exp(logits[:, 0] - logits[:, 1]))
+        assert np.trapezoid(curve["tpr"], curve["fpr"]) == pytest.approx(statistics.area_under_roc(scores, labels == 1))
+        assert np.trapezoid(curve["tpr"], curve["fpr"]) == pytest.approx(areas[name])
+    drawn = bias_view.separated(bundles.table, "race")
+    assert "Other" not in drawn
+    assert set(drawn) == {"White", "Black"}
+    assert figures.FIGURES["roc_by"](bundles.table, "race").get_legend_handles_labels()[1] == list(drawn)
+    assert set(bias_view.separated_panel(bundles.table, "race").numbers["group"]) == set(drawn)
+    assert not reading.roc_by(bundles.image, "sex")

@@ -63,9 +63,15 @@ def _compare(opened: Opened) -> None:
         "In the unit of the answers. Error: answer minus label; above 0 the answers for the group are too high. "
         "The 95 % intervals are approximate and hold for all groups at once."
         if numbers
-        else "TN, FP, FN, TP: counts of true and false negatives and positives. Rates with 95 % Wilson intervals."
+        else "TN, FP, FN, TP: counts of true and false negatives and positives. Rates with 95 % Wilson intervals. "
+        + md(bias.ratios(bundle, by, threshold))
     )
     widgets.behind(opened, behind["groups"])
+    if bias.separated(bundle, by):
+        widgets.section("How well scores separate, by group", "roc-by-group")
+        caption = "True against false positive rate of each group at every threshold. Dashed: chance."
+        widgets.figure(opened, "roc_by", caption, by, width=480)
+        widgets.behind(opened, bias.separated_panel(bundle, by))
     few = bias.small(bundle, by)
     if len(few) and not threshold:
         widgets.section(f"{'Means' if numbers else 'Rates'} of groups with too few rows to be reliable")

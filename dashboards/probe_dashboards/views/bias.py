@@ -5,12 +5,14 @@ from typing import Any
 import pandas as pd
 
 from probe.audit import Bundle, reading
-from probe.formatting import DASH, number
+from probe.formatting import DASH, estimate, number
 from probe.text import visible
 from probe_dashboards import state
 from probe_dashboards.views import panels
 from probe_dashboards.views.panels import Panel
 from probe_dashboards.views.words import md, status, unbroken
+
+DRAWN = 6  # groups whose curves are drawn
 
 
 def titles(bundle: Bundle) -> dict[str, str]:
@@ -88,7 +90,24 @@ def counts(bundle: Bundle, attribute: str, threshold: str = "") -> pd.DataFrame:
     for name, rate in reading.compared_by(bundle).items():
         of = reading.rates(bundle, own, name) if found is None else found.rates(name)
         columns[rate.label] = [unbroken(each.written) for each in of]
+    if "impact_ratio" in there:
+        ratios = [[row[f"impact_ratio{end}"] for end in ("", "_low", "_high")] for row in groups]
+        columns["Impact ratio"] = [unbroken(estimate(*ratio)) for ratio in ratios]
+    if "auc" in there:
+        columns["Area under ROC"] = [number(row["auc"]) for row in groups]
+        columns["Calibration error"] = [number(row["calibration_error"], "points") for row in groups]
     return pd.DataFrame(columns)
+
+
+def ratios(bundle: Bundle, attribute: str, threshold: str = "") -> str:
+    """What the impact ratios of an attribute are ratios to, as a sentence."""
+    found = _recut(bundle, attribute, threshold)
+    groups = reading.groups(bundle, attributes(bundle)[attribute]) if found is None else found.rows
+    most = next((each for row in groups if isinstance(each := row.get("reference"), str)), "the most selected group")
+    return (
+        f"Impact ratio: selection rate divided by that of {visible(most)}; its interval is simultaneous, and holds for "
+        "the ratio to the group that is truly selected most."
+    )
 
 
 def disparities(bundle: Bundle, attribute: str, threshold: str = "") -> pd.DataFrame:
@@ -126,6 +145,27 @@ def too_small(bundle: Bundle, attribute: str, threshold: str = "") -> list[str]:
 
 def _counted(n: int, what: str) -> str:
     return f"{n:,} {what.removesuffix('s') if n == 1 else what}"
+
+
+def separated(bundle: Bundle, attribute: str) -> dict[str, pd.DataFrame]:
+    """The ROC curves of the groups of an attribute that have enough rows to compare, the largest groups first."""
+    own = attributes(bundle)[attribute]
+    known = {str(row["group"]): int(row["n"]) for row in reading.groups(bundle, own)}
+    found = {name: each for name, each in reading.roc_by(bundle, own).items() if known.get(name, 0) >= smallest(bundle)}
+    return {visible(name): found[name] for name in list(found)[:DRAWN]}
+
+
+def separated_panel(bundle: Bundle, attribute: str) -> Panel:
+    """What stands behind the ROC curves of groups."""
+    parts = [each.assign(group=name) for name, each in separated(bundle, attribute).items()]
+    return Panel(
+        "roc-by-group",
+        "ROC curves by group",
+        pd.concat(parts, ignore_index=True)[["group", "threshold", "fpr", "tpr"]],
+        f"groups of fewer than {smallest(bundle)} rows, and more than the {DRAWN} largest. The areas under the curves "
+        "are in the table of groups; where they differ by little, that may be chance.",
+        f"reading.roc_by(bundle, {attributes(bundle)[attribute]!r})",
+    )
 
 
 def small(bundle: Bundle, attribute: str) -> pd.DataFrame:

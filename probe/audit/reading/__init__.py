@@ -47,6 +47,7 @@ from probe.audit.reading.proofs import Certified, Proof, certificates, surveys
 from probe.audit.reading.ranked import Ranked, ranked, ranks_note
 from probe.audit.reading.searched import Candidate, Change, Search, moves, searches
 from probe.audit.reading.sentences import Sentences, few_rows, sentences
+from probe.audit.reading.separated import roc_by
 from probe.audit.reading.sliced import distribution, errors, outputs, predicted, slices
 from probe.audit.reading.steps import Missing, ended, missing, steps, unmade, waiting, why_empty
 from probe.audit.reading.subject import ABOUT, ASSUMED, about, answer_name, favourable, origin, repeat
@@ -152,6 +153,7 @@ __all__ = [
     "repeat",
     "right",
     "roc",
+    "roc_by",
     "searches",
     "sentences",
     "slices",

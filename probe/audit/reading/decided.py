@@ -133,7 +133,11 @@ def roc(bundle: Bundle, label: str = "", of: str = "") -> pd.DataFrame:
 
     Empty unless there are rows of the class and rows of another.
     """
-    scores, positive = _scored(decided(bundle, label), of)
+    return curve_of(*_scored(decided(bundle, label), of))
+
+
+def curve_of(scores: NDArray[np.float64], positive: NDArray[np.bool_]) -> pd.DataFrame:
+    """A ROC curve from the score of each row and whether it is positive; empty unless some are and some are not."""
     order = np.argsort(-scores, kind="stable")
     ends = np.flatnonzero(np.diff(scores[order], append=-np.inf))  # of the rows with one score
     up, down = np.cumsum(positive[order])[ends], np.cumsum(~positive[order])[ends]

@@ -86,6 +86,8 @@ def _failed(bundle: Bundle) -> str:
         text += f", and {unsure}" if seen["inconclusive"] else ""
     else:
         text = "No check of the model has a conclusive result"
+    if not bundle.complete:
+        text += "; the audit did not finish, and checks that it did not reach may fail"
     where = _breaks(bundle)
     return f"{text}; {where}." if where else f"{text}."
 

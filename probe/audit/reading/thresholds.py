@@ -47,7 +47,7 @@ class Recut:
 
 def cut(bundle: Bundle, attribute: str) -> Cut | None:
     """The threshold that was audited; None where groups are compared by something else than one of two classes."""
-    answers, columns = _subject(bundle, attribute)
+    answers, columns = subject(bundle, attribute)
     if not columns or answers.cut is None or len(answers.task.names) != 2:
         return None
     return Cut(answers.cut, answers.task.names[1])
@@ -74,7 +74,7 @@ def recut(bundle: Bundle, attribute: str, threshold: float) -> Recut:
 
 
 def _recut(bundle: Bundle, attribute: str, threshold: float) -> Recut:
-    answers, columns = _subject(bundle, attribute)
+    answers, columns = subject(bundle, attribute)
     answers = answers.at(threshold)
     groups = grouped(bundle, answers)
     assert groups is not None, "the attribute is one of its columns"
@@ -84,7 +84,7 @@ def _recut(bundle: Bundle, attribute: str, threshold: float) -> Recut:
     )
 
 
-def _subject(bundle: Bundle, attribute: str) -> tuple[Answers, Sequence[str]]:
+def subject(bundle: Bundle, attribute: str) -> tuple[Answers, Sequence[str]]:
     """The answers that an attribute is compared by, one label alone where there are several, and its columns."""
     return bundle.derived(("compared", attribute), lambda: _compared(bundle, attribute))
 
