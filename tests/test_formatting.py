@@ -12,6 +12,16 @@ NUMBERS = st.floats(-1e4, 1e4, allow_nan=False)
 UNITS = st.sampled_from(["share", "points", "number", "signed"])
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _no_constants_of_modules():
+    """Hypothesis reads the source of each module of ours, to try the numbers in it: longer than all its examples."""
+    from hypothesis.internal.conjecture import providers
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(providers, "_get_local_constants", lambda: providers._local_constants, raising=False)
+        yield
+
+
 def value(text):
     """The number that a text stands for, without its unit."""
     return float(re.sub(r"[^\d.e+-]", "", text.replace(MINUS, "-")))

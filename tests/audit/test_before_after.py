@@ -19,6 +19,8 @@ from tests.audit.conftest import images, small_plan
 from tests.audit.forging import Forged, sign
 from tests.dashboards.test_pages import opened
 
+pytestmark = pytest.mark.slow  # the audit that all look at is made once
+
 STEP = "attack-fgsm"
 PARTS = {
     "explain": {"sample": 30, "methods": ["saliency", "input_x_gradient"], "metrics": []},
@@ -46,7 +48,6 @@ def copy(broken, tmp_path):
     return shutil.copytree(broken.folder, tmp_path / "copy")
 
 
-@pytest.mark.slow
 def test_the_rows_that_an_attack_broke_and_that_are_explained_are_explained_after_it_too(broken):
     stored, known = broken.arrays(STEP), broken.arrays("instances")["rows"]
     kept = stored["rows"][: len(stored["inputs"])]
@@ -108,7 +109,6 @@ def test_explanations_of_attacked_inputs_that_contradict_the_evidence_are_refuse
         verify(copy)
 
 
-@pytest.mark.slow
 def test_a_bundle_without_them_is_read_and_says_so(copy):
     def older(bundle):
         parts = bundle.arrays(STEP).items()
@@ -122,7 +122,6 @@ def test_a_bundle_without_them_is_read_and_says_so(copy):
     assert "This attacked input was not explained" in _text(opened(copy.parent, "instance", row=row))
 
 
-@pytest.mark.slow
 def test_a_plan_that_keeps_no_inputs_keeps_values_by_feature_alone(tmp_path):
     bundle = run(small_plan("none", bias={"groups": []}, bundle={"inputs": "none"}, **PARTS), *images(), tmp_path / "n")
     names = set(bundle.arrays(STEP))
@@ -133,7 +132,6 @@ def test_a_plan_that_keeps_no_inputs_keeps_values_by_feature_alone(tmp_path):
     assert "rank correlation" in render(bundle)
 
 
-@pytest.mark.slow
 def test_instance_and_report_show_both_on_one_scale(broken):
     row = _row(broken)
     app = opened(broken.folder.parent, "instance", row=str(row))

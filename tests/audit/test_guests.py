@@ -18,6 +18,8 @@ from tests import guest
 from tests.audit.forging import Forged
 from tests.guest import bundle as guests
 
+pytestmark = pytest.mark.slow  # the audit that all look at is made once
+
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
@@ -32,7 +34,6 @@ def audited(site, tmp_path_factory):
         return guests.audited(tmp_path_factory.mktemp("runs") / "guests")
 
 
-@pytest.mark.slow
 def test_every_guest_runs_in_an_audit_also_with_two_settings(audited):
     methods = [step.method["method"] for step in audited.manifest.steps if step.method]
     assert all(step.done for step in audited.manifest.steps), [step.note for step in audited.manifest.steps]
@@ -74,7 +75,6 @@ def test_an_example_without_certificate_is_not_counted_as_refuted(audited):
     assert "may still be robust" in far.note
 
 
-@pytest.mark.slow
 def test_the_estimate_of_time_counts_every_guest(site, monkeypatch):
     clock = iter(range(10_000))
     monkeypatch.setattr("probe.audit.estimate.time.perf_counter", lambda: float(next(clock)))
@@ -147,7 +147,6 @@ def test_a_result_of_a_guest_names_the_missing_package(results, name):
         load(results[0] / name)
 
 
-@pytest.mark.slow
 def test_two_audits_of_guests_are_paired_reading_by_reading(audited, site, tmp_path):
     other = [{"method": "lipschitz", "norm": "frobenius"}]
     plan = guests.PLAN | {
@@ -168,7 +167,6 @@ def test_two_audits_of_guests_are_paired_reading_by_reading(audited, site, tmp_p
     assert found["through layer (layer = 0)", "largest share"].difference == (0, 0, 0, 12)
 
 
-@pytest.mark.slow
 def test_report_viewer_and_comparison_need_no_guest(audited):
     guest.forget()
     again = read(audited.folder)

@@ -27,6 +27,8 @@ from probe.report import render
 from tests.audit.conftest import table
 from tests.audit.forging import sign
 
+pytestmark = pytest.mark.slow  # the audit that all look at is made once
+
 # Of this audit. Those of regressions, of several labels, of goals that are not about right and wrong answers, of
 # certificates and of counterfactuals are tried beside these.
 ANSWERS = Prediction(torch.zeros(2, 2), torch.tensor([0, 1]), task=Classification(("no", "yes")))
@@ -151,7 +153,6 @@ def test_the_evidence_is_what_the_library_measures_of_the_same_result(made):
             assert np.array_equal(evidence, metric(model, result).evidence.double().numpy())
 
 
-@pytest.mark.slow
 def test_two_settings_of_one_method_are_audited_together(made):
     methods = {step.id: step.method for step in made.manifest.steps if step.kind == "explainer"}
     one, other = ids(LIME)
@@ -173,7 +174,6 @@ def test_two_settings_of_one_method_are_audited_together(made):
     verify(made.folder)
 
 
-@pytest.mark.slow
 def test_a_metric_found_by_discovery_is_in_plan_findings_report_and_viewer(made):
     """Sparseness stands in one file of the library; all others have it without being told."""
     assert made.manifest.plan.threshold("sparseness") == 0.05

@@ -17,6 +17,8 @@ from probe.errors import IntegrityError, PlanError
 from probe.report import render
 from tests.audit.forging import Forged
 
+pytestmark = pytest.mark.slow  # the audit that all look at is made once
+
 RANDOM = torch.Generator().manual_seed(0)
 N = 120
 X = torch.rand(N, 4, generator=RANDOM)
@@ -51,7 +53,6 @@ def bundle(tmp_path_factory):
     return run(plan_from(PLAN, sources=False), MODEL, DATA, tmp_path_factory.mktemp("audits") / "labels")
 
 
-@pytest.mark.slow
 def test_each_label_has_its_own_accuracy_and_all_of_them_an_exact_match(bundle):
     right = ((LOGITS.sigmoid() >= torch.tensor([0.5, 0.3, 0.5])) == TRUTH.bool()).float()
     read = bundle.table("readings")
@@ -116,7 +117,6 @@ def test_passes_of_the_model_are_shared_by_all_labels(bundle):
     assert steps["explain-input_x_gradient"].backward == 4
 
 
-@pytest.mark.slow
 def test_evidence_of_labels_that_contradicts_itself_is_refused(bundle, tmp_path):
     forged = Forged(shutil.copytree(bundle.folder, tmp_path / "forged"))
     arrays = forged.arrays("predictions")
@@ -126,14 +126,12 @@ def test_evidence_of_labels_that_contradicts_itself_is_refused(bundle, tmp_path)
         verify(forged.folder)
 
 
-@pytest.mark.slow
 def test_two_audits_of_labels_are_compared_label_by_label(bundle):
     pairs = [pair for pair in compare(bundle, bundle).pairs if pair.aspect == "performance"]
     assert {"accuracy: old", "accuracy: tall", "accuracy: NA", "exact match"} <= {pair.metric for pair in pairs}
     assert all(pair.difference is None or pair.difference.value == 0 for pair in pairs)
 
 
-@pytest.mark.slow
 def test_the_report_shows_labels_apart(bundle):
     page = render(bundle)
     for words in (
@@ -162,7 +160,6 @@ def test_unknown_labels_in_a_plan_are_refused(tmp_path, changes, message):
         run(plan_from({"name": "p", **changes}, sources=False), MODEL, DATA, tmp_path / "p")
 
 
-@pytest.mark.slow
 def test_one_place_of_several_is_audited_as_the_refusal_of_all_says(tmp_path):
     tagger = torch.nn.Sequential(torch.nn.Linear(4, 6), torch.nn.Unflatten(1, (3, 2))).eval()
     model = Model(forward=tagger, space=SPACE, task=Places(("noun", "verb")))
@@ -192,7 +189,6 @@ def test_the_pages_of_the_viewer_read_several_labels(bundle):
     assert len(attacked.smallest_successful_radii(bundle, row)) == 2
 
 
-@pytest.mark.slow
 def test_calibration_is_reported_for_each_label(bundle):
     stored = bundle.arrays("predictions")["measured-calibration_error"]
     apart = reading.reliability(bundle)

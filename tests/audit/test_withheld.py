@@ -21,6 +21,8 @@ from probe.results import Prediction
 from tests.audit.conftest import images, table, texts
 from tests.audit.forging import Forged
 
+pytestmark = pytest.mark.slow  # the audit that all look at is made once
+
 SECRET = 3.0251953  # a number of a row, which no other number is likely to be
 WORD = "xylographer"  # a word, or the value of a category
 PARTS = {
@@ -104,7 +106,6 @@ def both(request, tmp_path_factory):
     return request.param, shown, none
 
 
-@pytest.mark.slow
 def test_a_bundle_without_inputs_holds_no_byte_of_any_row(both):
     make, shown, none = both
     secrets = {people: [*traces(SECRET), WORD.encode(), WORD.encode("utf-32-le")], words: [WORD.encode(),
@@ -122,7 +123,6 @@ def test_a_bundle_without_inputs_has_the_same_findings_and_digests(both):
     verify(none.folder)
 
 
-@pytest.mark.slow
 def test_the_first_page_says_that_inputs_are_left_out_and_no_page_draws_one(both, monkeypatch):
     _, shown, none = both
     assert "holds no row of inputs" in origin(none.manifest)
@@ -153,7 +153,6 @@ def test_the_viewer_of_a_bundle_without_inputs_shows_predictions_only(both):
     explained.agreement(none, row)
 
 
-@pytest.mark.slow
 def test_verification_finds_inputs_added_to_a_bundle_without_inputs(both, tmp_path):
     _, shown, none = both
     shutil.copytree(none.folder, tmp_path / "forged")

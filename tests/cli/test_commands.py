@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import tomllib
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from probe.audit.strict import plain
 from probe.study import steps
 from tests.audit.forging import Forged
 from tests.cli.conftest import page_of
+from tests.processes import signalled
 
 
 @pytest.mark.slow
@@ -261,16 +261,8 @@ def test_ctrl_c_in_a_terminal_ends_an_audit_cleanly(place):
     """The signal itself, in a process of its own: exit code 130, and a bundle that can be continued."""
     edit(place, "sample = 2", "sample = 120")
     edit(place, "steps = 4", "steps = 2000")
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(place), *sys.path])}
-    command = [sys.executable, "-m", "probe.cli", "audit", "--plan", "mine.toml", "--allow-code"]
-    child = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    for line in child.stderr:
-        if "explain-" in line:
-            break
-    time.sleep(0.05)
-    child.send_signal(signal.SIGINT)
-    child.communicate(timeout=60)
-    assert child.returncode == 130
+    command = ["audit", "--plan", "mine.toml", "--allow-code"]
+    assert signalled(command, "explain-", signal.SIGINT, said=place / "said") == 130
     assert read("runs/mine").manifest.status == "interrupted"
 
 

@@ -20,6 +20,7 @@ from probe.cli import app
 from probe.study import steps
 from tests.audit.forging import without_step
 from tests.cli.conftest import FACTORY, PLAN, rows
+from tests.processes import signalled
 
 
 @pytest.fixture(scope="module")
@@ -143,17 +144,8 @@ def test_a_signal_from_outside_ends_an_audit_as_ctrl_c_does(audited, tmp_path, n
     plan.write_text(text.replace("samples = 40", "samples = 3000"))
     for file in ("people.csv", "weights.safetensors"):
         shutil.copy(audited / file, tmp_path / file)
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(audited), *sys.path])}
-    command = [sys.executable, "-m", "probe.cli", "audit", "--plan", str(plan), "--allow-code"]
-    command += ["--out", str(tmp_path / "runs")]
-    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as child:
-        for line in child.stderr:
-            if "explain-lime" in line:
-                break
-        time.sleep(0.05)
-        child.send_signal(number)
-        child.communicate(timeout=120)
-    assert child.returncode == code
+    command = ["audit", "--plan", plan, "--allow-code", "--out", tmp_path / "runs"]
+    assert signalled(command, "explain-lime", number, said=tmp_path / "said") == code
     assert read(tmp_path / "runs" / "long").manifest.status == "interrupted"
     assert "interrupted" in (tmp_path / "runs" / "long" / "report.html").read_text()
     assert lock.writer(tmp_path / "runs" / "long") is None

@@ -5,8 +5,6 @@ from operator import mul
 
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from probe_models.networks import build, start
 from probe_models.networks.graph import Attention, Convolution, DropEdge, adjacency
 from torch.autograd import gradcheck
@@ -108,16 +106,15 @@ def test_a_graph_network_applies_its_layers_in_order(network):
     torch.testing.assert_close(network(graph)[0], logits - logits.mean())
 
 
-@settings(max_examples=20, deadline=None)
-@given(seed=st.integers(0, 10**6))
 @pytest.mark.parametrize("architecture", KWARGS)
-def test_the_answer_is_the_same_when_nodes_are_renumbered(architecture, seed):
-    network = build(architecture, KWARGS[architecture])
-    start(network, graphs(0, 50).float(), torch.Generator().manual_seed(seed))
-    network.double().eval()
-    graph, order = graphs(seed), torch.randperm(NODES, generator=torch.Generator().manual_seed(seed))
-    columns = torch.cat([order, torch.arange(NODES, NODES + 2)])
-    torch.testing.assert_close(network(graph[:, order][:, :, columns]), network(graph))
+def test_the_answer_is_the_same_when_nodes_are_renumbered(architecture):
+    for seed in range(20):
+        network = build(architecture, KWARGS[architecture])
+        start(network, graphs(0, 50).float(), torch.Generator().manual_seed(seed))
+        network.double().eval()
+        graph, order = graphs(seed), torch.randperm(NODES, generator=torch.Generator().manual_seed(seed))
+        columns = torch.cat([order, torch.arange(NODES, NODES + 2)])
+        torch.testing.assert_close(network(graph[:, order][:, :, columns]), network(graph))
 
 
 def test_an_absent_edge_has_no_influence(network):

@@ -14,8 +14,17 @@ from torch import nn
 from probe import Space, from_onnx, zoo
 from tests.cli.conftest import call
 from tests.models.conftest import SHAPES, SMALL
-from tests.models.test_export import GRAPHS, TEXTS
 
+TEXTS = {
+    "lstm": {"words": 20, "width": 4, "hidden": 4},
+    "gru": {"words": 20, "width": 4, "hidden": 4},
+    "text-cnn": {"words": 20, "width": 4, "filters": 4},
+    "text-transformer": {"words": 20, "tokens": 6, "width": 4, "heads": 2},
+}
+GRAPHS = {
+    "gcn": {"features": 1, "widths": [4], "classes": 2},
+    "gat": {"features": 1, "widths": [4], "heads": 2, "classes": 2},
+}
 SERIES = {
     "tcn": {"channels": 2, "widths": [4, 8], "classes": 2},
     "series-gru": {"channels": 2, "stretch": 4, "width": 4, "hidden": 3, "classes": 2},

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+from functools import cache
 
 import pytest
 from probe_models.networks import build
@@ -53,11 +54,16 @@ def test_a_signal_finishes_the_step_and_the_same_command_ends_with_the_same_bits
     lines = []
     train("german-mlp", out=folder, progress=lines.append)
     assert lines[1] == "continuing in epoch 3, after 41 steps in total"
+    assert json.loads((folder / "card.json").read_text())["weights"]["sha256"] == zoo.load(folder).digest()
+    assert same(weights(trained_in_one_go()), dict(zoo.load(folder).forward.state_dict()))
+
+
+@cache
+def trained_in_one_go():
     recipe = recipe_of("german-mlp")
     network = build(recipe.architecture, recipe.kwargs)
     fit(network, zoo.data("german", "train"), recipe.settings, device=CPU, progress=quiet)
-    assert json.loads((folder / "card.json").read_text())["weights"]["sha256"] == zoo.load(folder).digest()
-    assert same(weights(network), dict(zoo.load(folder).forward.state_dict()))
+    return network
 
 
 def signalled(number, at):

@@ -34,7 +34,7 @@ SETTINGS = Settings(
     schedule="plateau",
     augment={"shift": 1},
 )
-LONGER = replace(SETTINGS, epochs=40, patience=40)  # so long that five kills fit in, however fast or busy the machine
+LONGER = replace(SETTINGS, epochs=20, patience=20)  # so long that five kills fit in, however fast or busy the machine
 # What a process of its own runs: it trains, writes a state after each step, and saves the weights that came out.
 CODE = """
 import sys
