@@ -19,8 +19,9 @@ from streamlit.testing.v1 import local_script_runner
 from probe import Model, Space, plots
 from probe.audit import Bundle, read
 from probe.audit.assessment import assess
+from probe.formatting import SUMS
 from probe.plots import canvas
-from probe.registry import discover
+from probe.registry import declared, discover
 from probe.report import blocks
 from tests.audit.forging import Forged
 from tests.dashboards.browsers import address, browser, context, page
@@ -123,7 +124,7 @@ def proofs(folder: Path) -> Bundle:
     vote = "of the vote under noise, not of the model alone; each radius holds with probability 0.999"
     ball = {"unit": "radius", "counted": False, "axis": "l2", "note": ""}
     bundle.manifest["steps"][-1] |= {"kind": "certificate", "threat": ball, "answer": "", "caption": vote}
-    bundle.manifest["steps"][-1] |= {"certifies": "the vote under noise"}
+    bundle.manifest["steps"][-1] |= {"certifies": "the vote under noise", "title": "RandomizedSmoothing"}
     surveyed = ("importance", PEOPLE, "points"), ("odd", HOSTILE, "signed"), ("course", PLACES, "share")
     for name, items, unit in surveyed:
         plan["survey"]["methods"].append({"method": name})
@@ -386,9 +387,9 @@ def _step(name, aspect, method, status="done", note=""):
     if aspect == "robustness":
         weaker = {"pgd": "fgsm"}.get(method["method"], "")
         return step | {"threat": threat, "title": title or "", "caption": "", "answer": "wrong", "finds": weaker}
-    said = {"saliency": "The gradient: more of what is red raises the logit.", "lime": "Red speaks for the answer."}
+    said = {name: declared("explainer")[name].said["reads_as"].format(output="logit") for name in EXPLAINERS}
     step |= {"threat": None, "title": "", "answer": "", "finds": ""}
-    return step | {"caption": said.get(method.get("method"), "")}
+    return step | {"caption": f"{said[method['method']]} {SUMS[None]}" if method.get("method") in said else ""}
 
 
 def _finish(bundle: Forged, status: str = "complete") -> Bundle:

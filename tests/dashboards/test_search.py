@@ -88,8 +88,8 @@ def test_a_search_without_a_match_says_so(show, bundles):
 
 def test_each_method_has_the_caption_that_its_step_records(show, bundles):
     said = text(show(bundles.table.folder.parent, "instance"))
-    assert "The gradient: more of what is red raises the logit." in said
-    assert "Red speaks for the answer." in said
+    assert "The gradient: increasing what is red raises the logit of the answer" in said
+    assert "Red supports the answer, blue opposes it." in said
     assert "same features in the same order" in said
 
 
