@@ -73,8 +73,17 @@ def opened(answer: Any, part: str | int) -> Any:
 
 def check_finite(logits: Tensor, inputs: Tensor) -> None:
     """Raise if a logit is NaN or infinite."""
-    if not bool(logits.isfinite().all()):
-        raise _not_finite(given=inputs.is_floating_point() and not bool(inputs.isfinite().all()))
+    if bool(logits.isfinite().all()):
+        return
+    if inputs.is_floating_point() and not bool(inputs.isfinite().all()):
+        raise _not_finite(given=True)
+    odd = (~logits.isfinite()).flatten(1).any(1)
+    if bool(odd.all()):
+        raise _not_finite(given=False)
+    raise ProbeError(
+        f"forward returned NaN or infinity for {int(odd.sum())} of {len(odd)} finite inputs, the first of these rows "
+        f"is {int(odd.nonzero()[0])}; leave such rows out, or mend the step that overflows or divides by 0 there"
+    )
 
 
 class LateCheck:

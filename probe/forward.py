@@ -60,9 +60,22 @@ def digest_of(forward: Forward, name: str) -> str | None:
 
 
 def check_eval_mode(forward: Forward) -> None:
-    """Raise ProbeError for a module that is being trained: its answers vary."""
-    if isinstance(forward, nn.Module) and any(module.training for module in forward.modules()):
+    """Raise ProbeError for a module that is being trained, as its answers vary, or that has no numbers as weights."""
+    if not isinstance(forward, nn.Module):
+        return
+    if _in_training(forward):
         raise ProbeError("the module is in training mode, so its answers vary; call .eval() on it first")
+    if any(tensor.is_meta for tensor in _tensors(forward)):
+        raise ProbeError(
+            "the module's weights are on the meta device, where they hold no numbers; write "
+            "network.to_empty(device='cpu') and load its state dict"
+        )
+
+
+def _in_training(module: nn.Module) -> bool:
+    if "eval" in vars(module):  # of torch.export, which keeps the mode of the network that it exported, and no other
+        return False
+    return module.training or any(map(_in_training, module.children()))
 
 
 def refuse_gradients(name: str) -> Unsupported:

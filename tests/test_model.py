@@ -89,3 +89,34 @@ def test_rounding_errors_beyond_the_bounds_are_clipped_before_an_attack():
     x = torch.tensor([[1 + 5e-7, 0.5]])
     result = PGD(eps=0.0)(model, x, model.predict(x))
     assert result.inputs.max() == 1
+
+
+def test_a_network_on_the_meta_device_is_refused_with_what_gives_it_numbers():
+    with pytest.raises(ProbeError, match=r"on the meta device, where they hold no numbers; write network\.to_empty"):
+        Model(forward=nn.Linear(3, 2, device="meta").eval())
+    filled = nn.Linear(3, 2, device="meta").eval().to_empty(device="cpu")
+    filled.load_state_dict(nn.Linear(3, 2).state_dict())
+    assert Model(forward=filled).predict(torch.rand(4, 3)).shape == (4,)
+
+
+class Exported(nn.Linear):
+    """What torch.export gives: in training mode by its flag, and without another one."""
+
+    def __init__(self):
+        super().__init__(3, 2)
+        self.eval = self.refuse
+
+    def refuse(self):
+        raise NotImplementedError("Calling eval() is not supported yet.")
+
+
+def test_an_exported_network_keeps_its_mode():
+    assert Model(forward=Exported().train()).predict(torch.rand(4, 3)).shape == (4,)
+
+
+def test_rows_whose_answers_are_no_numbers_are_counted_and_the_first_is_named():
+    rows = torch.tensor([[1.0], [0.0], [1.0], [0.0]])
+    with pytest.raises(
+        ProbeError, match=r"for 2 of 4 finite inputs, the first of these rows is 1; leave such rows out"
+    ):
+        Model(forward=lambda x: torch.cat([1 / x, x], 1)).predict(rows)
