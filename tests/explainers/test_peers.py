@@ -110,26 +110,27 @@ def test_a_feature_that_equals_its_reference_gets_exactly_0():
     assert ShapKernel()(model, torch.zeros(1, 1, 4, 4)).values.abs().max() == 0
 
 
-def test_lime_of_tables_decodes_categories_and_stays_within_bounds():
+def test_lime_of_tables_decodes_categories_and_keeps_integers_whole():
     asked = []
 
     def forward(x):
         asked.append(x.clone())
-        score = 3 * x[:, 2] - x[:, 1]
+        score = 3 * x[:, 2] - x[:, 1] + 0 * x[:, 0]
         return torch.stack([score, -score], 1)
 
     source = torch.Generator().manual_seed(0)
     levels = torch.randint(0, 3, (60,), generator=source)
-    rows = torch.cat([torch.rand(60, 1, generator=source), nn.functional.one_hot(levels, 3).float()], 1)
+    rows = torch.cat([torch.randint(0, 9, (60, 1), generator=source), nn.functional.one_hot(levels, 3).float()], 1)
     space = Space(
-        names=("age", "job"), kinds=("continuous", "category"), features=torch.tensor([0, 1, 1, 1]),
-        levels=("", "a", "b", "c"), bounds=(0.0, 1.0), reference=rows,
+        names=("age", "job"), kinds=("integer", "category"), features=torch.tensor([0, 1, 1, 1]),
+        levels=("", "a", "b", "c"), bounds=(0.0, 9.0), reference=rows,
     )  # fmt: skip
     one = rows[rows[:, 2] == 1][:1]
     found = LimeTabular(samples=500)(Model(forward=forward, space=space), one, torch.tensor([0])).by_feature()[0]
     assert found[1] > 10 * found[0].abs()
     every = torch.cat(asked)
-    assert ((every >= 0) & (every <= 1)).all()
+    assert ((every >= 0) & (every <= 9) & (every == every.round())).all()
+    assert len(every[:, 0].unique()) > 5
     assert (every[:, 1:].sum(1) == 1).all()
 
 

@@ -116,7 +116,7 @@ class LimeTabular(Peer):
 
     Numbers are cut at the quartiles of the reference rows; a value says how much more the output is where a number
     stays in its quarter, or a category the same (arXiv:1602.04938). Samples are drawn around the reference rows, not
-    the input, and cut off at the bounds of the space. All features are kept.
+    the input, rounded where a feature is an integer, and cut off at the bounds of the space. All features are kept.
 
     Values are in output units per feature. They do not sum to the output.
 
@@ -147,13 +147,15 @@ class LimeTabular(Peer):
         known = model.space.references(row)
         refuse_missing(self, known)
         places = self._places(model, row)
+        whole = np.array([kind == "integer" for kind in model.space.kinds or ("continuous",) * len(places)])
         categories = [at for at, own in enumerate(places) if len(own) > 1]
         explainer = package.LimeTabularExplainer(
             _columns(known, places), mode="regression", categorical_features=categories, random_state=self.seed, **_ALL
         )
 
         def ask(columns: NDArray[np.float64]) -> NDArray[np.float64]:
-            asked = model.space.clip(_coordinates(columns, places, row))
+            told = np.where(whole, np.rint(columns), columns)
+            asked = model.space.clip(_coordinates(told, places, row))
             answers = model.target_outputs(asked, target.repeat(len(asked), *[1] * (target.ndim - 1)), self.output)
             return to_numpy(answers).astype(np.float64)
 
