@@ -11,7 +11,18 @@ from importlib.util import find_spec
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-SCRIPTS = {"explainers": ("shap", "lime"), "shapley": ("captum",), "pgd": ("torchattacks", "foolbox")}
+SCRIPTS = {
+    "explainers": ("shap", "lime"),
+    "shapley": ("captum",),
+    "pgd": ("torchattacks", "foolbox"),
+    "quality": ("quantus",),
+    "bounds": ("auto_LiRPA",),
+    "black_box": ("torchattacks", "foolbox", "art"),
+    "fairness": ("fairlearn",),
+    "memory": ("captum", "torchattacks", "foolbox"),
+    "growth": (),
+    "engines": (),
+}
 QUIET = 0.5  # load of the machine from which times are not worth writing down
 
 
@@ -19,7 +30,7 @@ def main(arguments: list[str]) -> int:
     if arguments not in ([], ["--short"]):
         print(f"python -m benchmarks takes --short or nothing, got {' '.join(arguments)}", file=sys.stderr)
         return 2
-    peers = sorted({peer for each in SCRIPTS.values() for peer in each} | {"fairlearn"})
+    peers = sorted({peer for each in SCRIPTS.values() for peer in each})
     for peer in peers:
         if not find_spec(peer):
             print(f"{peer} is not installed and is left out: pip install -r benchmarks/requirements.txt")

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 import probe
-from benchmarks import pgd
+from benchmarks import bounds, pgd, quality
 from probe import zoo
 from probe.explainers import InputXGradient, IntegratedGradients, Saliency
 
@@ -68,8 +68,19 @@ def judged(name: str, found: dict[str, dict[str, object]]) -> Iterator[str]:
             yield f"PGD on {name} leaves {ours['robust images']} images standing, {side} {each['robust images']}"
 
 
+def metrics() -> Iterator[str]:
+    """Metrics of explanations beside quantus."""
+    yield from quality.wrong(quality.beside(2, 0))
+
+
+def certificates() -> Iterator[str]:
+    """Bounds of a network beside auto_LiRPA's."""
+    yield from bounds.wrong({"residual": bounds.beside("residual", 2, 0, rows=300)})
+
+
 CHECKS: dict[Callable[[], Iterator[str]], tuple[str, ...]] = {
-    gradients: ("captum",), rates: ("fairlearn",), attacks: pgd.PEERS
+    gradients: ("captum",), rates: ("fairlearn",), attacks: pgd.PEERS, metrics: quality.PEERS,
+    certificates: bounds.PEERS,
 }  # fmt: skip
 
 

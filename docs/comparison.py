@@ -35,10 +35,13 @@ def table() -> str:
     """The table, with the machine and the versions below it."""
     explainers, shapley = read("explainers"), read("shapley")
     rows = [HEADER, ("---",) * len(HEADER), *of_tables(explainers), *of_images(shapley)]
-    attacks = read("pgd") if (RESULTS / "pgd.json").exists() else {"networks": {}, "versions": {}}
-    rows += of_attacks(attacks)
+    others = {name: read(name) for name in OTHERS if (RESULTS / f"{name}.json").exists()}
+    for name, told in others.items():
+        rows += OTHERS[name](told)
     lines = "\n".join("| " + " | ".join(row) + " |" for row in rows)
-    versions = explainers["versions"] | shapley["versions"] | attacks["versions"]
+    versions = {
+        name: version for told in (explainers, shapley, *others.values()) for name, version in told["versions"].items()
+    }
     named = ", ".join(f"{name} {version}" for name, version in sorted(versions.items()))
     note = (
         f"Medians of runs in turn, in one process. {explainers['machine']}; {named}.\n"
@@ -88,6 +91,69 @@ def of_attacks(told: dict[str, Any]) -> Iterator[tuple[str, ...]]:
                     times(ours["seconds"] / peer["seconds"]),
                     "",
                 )
+
+
+def of_queries(told: dict[str, Any]) -> Iterator[tuple[str, ...]]:
+    """Attacks by queries, and with minimal changes, with the images that stand or the median length."""
+    for attack, sides in told["attacks"].items():
+        ours = sides["probe"]
+        for name, peer in sides.items():
+            if name != "probe":
+                yield (
+                    f"{attack}, {ours['images']} images",
+                    f"{seconds(ours['seconds'])}, {reached(attack, ours)}",
+                    f"{name} {seconds(peer['seconds'])}, {reached(attack, peer)}",
+                    times(ours["seconds"] / peer["seconds"]),
+                    "",
+                )
+
+
+def reached(attack: str, side: dict[str, Any]) -> str:
+    """What an attack reached, by its measure, and the rows that it asked."""
+    found = f"{side['robust images']} stand" if attack.startswith("Square") else f"median L2 {side['median L2']:.3g}"
+    return f"{found}, {side['rows asked']:,} rows"
+
+
+def of_metrics(told: dict[str, Any]) -> Iterator[tuple[str, ...]]:
+    """Metrics of explanations beside quantus; the answers are equal."""
+    for metric, found in told["metrics"].items():
+        ours, peer = (found["sides"][side]["seconds"] for side in ("probe", "quantus"))
+        yield f"{metric} of `fashion-cnn`", seconds(ours), f"quantus {seconds(peer)}", times(ours / peer), ""
+
+
+def of_bounds(told: dict[str, Any]) -> Iterator[tuple[str, ...]]:
+    """Certificates by bounds beside auto_LiRPA, with the images that are certified."""
+    for network, methods in told["networks"].items():
+        for method in ("IBP", "CROWN-IBP", "CROWN"):
+            ours, peer = (methods[method][side] for side in ("probe", "auto_LiRPA"))
+            yield (
+                f"{method} of `{network}`, {methods['images']} images, Linf {methods['radius']:g}",
+                f"{seconds(ours['seconds'])}, {ours['certified']} certified",
+                f"auto_LiRPA {seconds(peer['seconds'])}, {peer['certified']} certified",
+                times(ours["seconds"] / peer["seconds"]),
+                "",
+            )
+
+
+def of_groups(told: dict[str, Any]) -> Iterator[tuple[str, ...]]:
+    """Rates of groups beside fairlearn; the rates are equal."""
+    ours = told["sides"]["probe"]["seconds"]
+    for name, peer in told["sides"].items():
+        if name != "probe":
+            peers = f"{name} {seconds(peer['seconds'])}"
+            yield (
+                "every table, interval and test of a bias audit",
+                seconds(ours),
+                peers,
+                times(ours / peer["seconds"]),
+                "",
+            )
+
+
+# What is written where its file is there.
+OTHERS = {
+    "pgd": of_attacks, "black_box": of_queries, "bounds": of_bounds, "quality": of_metrics, "fairness": of_groups
+}  # fmt: skip
 
 
 def read(name: str) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import pytest
 
 from benchmarks import __main__ as benchmark
-from benchmarks import answers
+from benchmarks import answers, black_box, bounds, fairness, growth, quality, sides
 from benchmarks.pgd import EPS
 
 
@@ -26,6 +26,39 @@ def test_the_short_form_fails_where_an_answer_is_wrong(monkeypatch, capsys):
     monkeypatch.setattr(answers, "CHECKS", {lambda: iter(["not asked"]): ("no_such_peer",)})
     assert benchmark.main(["--short"]) == 0
     assert benchmark.main(["--fast"]) == 2
+
+
+def test_what_each_comparison_calls_wrong():
+    told = {"largest difference": 0.1, "sides": {}}
+    assert list(quality.wrong({"infidelity": told})) == ["infidelity differs from quantus' by 0.1 of its largest value"]
+    assert list(quality.wrong({"infidelity": told | {"largest difference": 1e-7}})) == []
+    behind = {method: {"largest lead of the peer's": 0.5 if method == "CROWN" else -0.5} for method in bounds.METHODS}
+    assert list(bounds.wrong({"net": behind})) == [
+        "CROWN of net is looser than auto_LiRPA's by 0.5 of the largest logit"
+    ]
+    assert list(fairness.wrong({"largest difference": {"count": 1.0, "tpr": 0.0}})) == [
+        "count differs from fairlearn's by 1"
+    ]
+
+
+def test_a_query_attack_that_finds_less_or_leaves_its_ball_is_wrong():
+    def one(robust: int, length: float, furthest: float = black_box.EPS) -> dict[str, object]:
+        reached = {"images": 20, "robust images": robust, "median L2": length}
+        return reached | {"furthest Linf": furthest, "in bounds": True}
+
+    assert list(black_box.wrong({"Square": {"probe": one(5, 1.0), "art": one(2, 0.1)}})) == []
+    assert len(list(black_box.wrong({"Square": {"probe": one(6, 1.0), "art": one(2, 1.0)}}))) == 1
+    assert len(list(black_box.wrong({"Square": {"probe": one(5, 1.0, 0.06)}}))) == 1
+    assert len(list(black_box.wrong({"HopSkipJump": {"probe": one(0, 2.0, 0.5), "art": one(0, 1.0)}}))) == 1
+
+
+def test_sides_run_in_turn_and_slopes_are_those_of_powers():
+    order = []
+    given, spent = sides.in_turn({"a": lambda: order.append("a") or 1, "b": lambda: order.append("b") or 2}, 2)
+    assert order == ["a", "b"] * 3
+    assert given == {"a": 1, "b": 2}
+    assert [len(spent[side]["runs"]) for side in "ab"] == [2, 2]
+    assert growth.slope([10, 20, 40], [3.0, 12.0, 48.0]) == 2.0
 
 
 @pytest.mark.slow
