@@ -4,6 +4,11 @@ The same on every device, whatever the batch: each number is a hash of its place
 (splitmix64, Steele et al. 2014).
 """
 
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -39,3 +44,18 @@ def _mixed(numbers: Tensor) -> Tensor:
     numbers = (numbers ^ (numbers >> 30 & 2**34 - 1)) * _FIRST
     numbers = (numbers ^ (numbers >> 27 & 2**37 - 1)) * _SECOND
     return numbers ^ (numbers >> 31 & 2**33 - 1)
+
+
+@contextmanager
+def seeded(seed: int, device: torch.device) -> Iterator[None]:
+    """A block in which global random numbers start at a seed, and go on afterwards as if it had not been."""
+    plain, numbers = random.getstate(), np.random.get_state()  # noqa: NPY002  other packages draw from it
+    try:
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            torch.manual_seed(seed)
+            random.seed(seed)
+            np.random.seed(seed)  # noqa: NPY002
+            yield
+    finally:
+        random.setstate(plain)
+        np.random.set_state(numbers)  # noqa: NPY002

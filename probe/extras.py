@@ -54,8 +54,15 @@ EXTRAS = {
         {"transformers": "transformers>=5", "timm": "timm>=1.0.20", "onnxruntime": "onnxruntime>=1.20"},
     ),
     "peers": Extra(
-        "explainers of other packages",
-        {"captum": "captum>=0.9", "shap": "shap>=0.51", "lime": "lime>=0.2", "skimage": "scikit-image>=0.25"},
+        "explainers and attacks of other packages",
+        {
+            "captum": "captum>=0.9",
+            "shap": "shap>=0.51",
+            "lime": "lime>=0.2",
+            "skimage": "scikit-image>=0.25",
+            "foolbox": "foolbox>=3.3.4",
+            "art": "adversarial-robustness-toolbox>=1.20",
+        },
     ),
     "ray": Extra("audits, studies and trainings on a Ray cluster", {"ray": "ray>=2.40"}),
     "slurm": Extra("audits, studies and trainings on Slurm", {"submitit": "submitit>=1.5"}),

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
+from probe.attacks.peers.bridge import PeerAttack
 from probe.explainers.peers.bridge import Peer
 from probe.method import Method
 from probe.registry import discover
@@ -21,3 +22,8 @@ def light(method: M, **most: int) -> M:
 def own_explainers() -> Mapping[str, type[Any]]:
     """Explainers but for those of other packages, which are slow, and are in tests/explainers/test_peers.py."""
     return {name: kind for name, kind in discover("explainer").items() if not issubclass(kind, Peer)}
+
+
+def own_attacks() -> Mapping[str, type[Any]]:
+    """Attacks but for those of other packages, which are in tests/attacks/test_peers.py."""
+    return {name: kind for name, kind in discover("attack").items() if not issubclass(kind, PeerAttack)}

@@ -39,9 +39,9 @@ from probe.reductions import reduction
 from probe.registry import FAMILIES, build, discover, methods
 from probe.results import Attribution, Counterfactuals, Perturbation
 from probe.threats import Ball
-from tests.light import light, own_explainers
+from tests.light import light, own_attacks, own_explainers
 
-EXPLAINERS, EVERY_ATTACK, METRICS = own_explainers(), discover("attack"), discover("metric")
+EXPLAINERS, EVERY_ATTACK, METRICS = own_explainers(), own_attacks(), discover("metric")
 CERTIFICATES, SURVEYS = discover("certificate"), discover("survey")
 ATTACKS = {
     name: kind

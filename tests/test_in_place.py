@@ -15,9 +15,9 @@ from probe.errors import Unsupported
 from probe.explainers import IntegratedGradients, KernelShap, Saliency
 from probe.registry import discover
 from probe.results import Attribution, Perturbation, Prediction
-from tests.light import light, own_explainers
+from tests.light import light, own_attacks, own_explainers
 
-EXPLAINERS, ATTACKS, METRICS = own_explainers(), discover("attack"), discover("metric")
+EXPLAINERS, ATTACKS, METRICS = own_explainers(), own_attacks(), discover("metric")
 ASKING = [kind for kind in METRICS.values() if kind.result_type() in (Prediction, Attribution, Perturbation)]
 GIVEN = {"agreement": {"other": Saliency()}}
 EVERY = [

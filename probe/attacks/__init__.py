@@ -13,6 +13,8 @@ from probe.attacks.gradient import FGSM, PGD
 from probe.attacks.hopskipjump import HopSkipJump
 from probe.attacks.mifgsm import MIFGSM
 from probe.attacks.minimal import DDN
+from probe.attacks.peers.of_art import ART
+from probe.attacks.peers.of_foolbox import Foolbox
 from probe.attacks.sigma_zero import SigmaZero
 from probe.attacks.spsa import SPSA
 from probe.attacks.square import Square
@@ -20,6 +22,7 @@ from probe.attacks.tokens import HotFlip
 
 __all__ = [
     "APGD",
+    "ART",
     "BIM",
     "DDN",
     "FAB",
@@ -32,6 +35,7 @@ __all__ = [
     "CarliniWagner",
     "Cascade",
     "DeepFool",
+    "Foolbox",
     "GradArgmax",
     "HopSkipJump",
     "HotFlip",

@@ -12,10 +12,10 @@ from probe.explainers import KernelShap
 from probe.lab.requests import requests
 from probe.registry import build, discover, methods
 from tests.lab.subjects import FORMS, TASKS, ask, opened, refusal
-from tests.light import own_explainers
+from tests.light import own_attacks, own_explainers
 
 EXPLAINERS = list(own_explainers())
-ATTACKS = list(discover("attack"))
+ATTACKS = list(own_attacks())
 SHORT = {"steps": 8, "max_queries": 40}
 
 

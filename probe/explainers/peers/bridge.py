@@ -4,10 +4,7 @@ They run one row at a time from the same seed, so that a result does not depend 
 numbers that most of them draw are put back afterwards.
 """
 
-import random
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -16,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from probe.contracts import Explainer
+from probe.draws import seeded
 from probe.errors import ProbeError, Unsupported
 from probe.explainers.alike import differs_from_reference
 from probe.explainers.coalitions import coalition_values, to_coordinates
@@ -101,18 +99,3 @@ class Game:
     def everyone(self) -> NDArray[np.float64]:
         """All players, as one row."""
         return np.ones((1, self.size))
-
-
-@contextmanager
-def seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """A block in which global random numbers start at a seed, and go on afterwards as if it had not been."""
-    plain, numbers = random.getstate(), np.random.get_state()  # noqa: NPY002  other packages draw from it
-    try:
-        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-            torch.manual_seed(seed)
-            random.seed(seed)
-            np.random.seed(seed)  # noqa: NPY002
-            yield
-    finally:
-        random.setstate(plain)
-        np.random.set_state(numbers)  # noqa: NPY002

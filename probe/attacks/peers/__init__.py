@@ -1,0 +1,1 @@
+"""Attacks of other packages, under the contract of probe's own."""
