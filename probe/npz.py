@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from probe.errors import IntegrityError
 
 Arrays = dict[str, NDArray[Any]]
+Stored = Mapping[str, NDArray[Any]]  # as they are read
 LARGEST = 2**30  # bytes of the arrays once unpacked; a file of a stranger's cannot fill the memory
 KINDS = "biufU"  # truth values, numbers, text: no objects, whose reading runs code, and no records
 BROKEN = (
@@ -47,6 +48,16 @@ def unpack(data: bytes, shown: str, *, only: str = "", most: int = LARGEST) -> A
             return {key: stored[key] for key in stored.files if only in ("", key)}
     except MemoryError:
         raise IntegrityError(f"{shown} needs more memory than there is; it was not opened") from None
+    except BROKEN as error:
+        raise IntegrityError(f"{shown} cannot be read: {error}") from None
+
+
+def names(data: bytes, shown: str) -> tuple[str, ...]:
+    """The names of the arrays of an .npz, none of which is unpacked. Raises IntegrityError as `unpack` does."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            check(archive, shown)
+            return tuple(name.removesuffix(".npy") for name in archive.namelist())
     except BROKEN as error:
         raise IntegrityError(f"{shown} cannot be read: {error}") from None
 

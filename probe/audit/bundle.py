@@ -15,10 +15,10 @@ from probe.audit import files
 from probe.audit.canonical import LARGEST, digest, dump, evidence_digest
 from probe.audit.manifest import Manifest, read_manifest
 from probe.errors import DataError, ExistsError, IntegrityError
-from probe.npz import Arrays
+from probe.npz import Arrays, Stored
 from probe.text import visible
 
-__all__ = ["Arrays", "Bundle", "create", "digest", "find", "parse", "read"]
+__all__ = ["Arrays", "Bundle", "Stored", "create", "digest", "find", "parse", "read"]
 
 T = TypeVar("T")
 
@@ -61,7 +61,7 @@ class Bundle:
         """Whether the manifest lists that file."""
         return file in self.manifest.files
 
-    def arrays(self, name: str) -> Arrays:
+    def arrays(self, name: str) -> Stored:
         """The arrays of arrays/NAME.npz. Raises IntegrityError if they are not what was recorded."""
         file = f"arrays/{name}.npz"
         arrays = npz.unpack(self._bytes(file), f"{file} of {self.folder.name}")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from probe.audit.bundle import Bundle
 from probe.audit.manifest import Manifest
-from probe.npz import Arrays
+from probe.npz import Stored
 
 T = TypeVar("T")
 
@@ -25,7 +25,7 @@ class Held(Bundle):
         self._weights: dict[tuple[str, ...], int] = {}
         self._turn = RLock()  # what several readers ask for at once is made once; what is made may ask for more
 
-    def arrays(self, name: str) -> Arrays:
+    def arrays(self, name: str) -> Stored:
         return dict(self.derived(("arrays", name), lambda: super(Held, self).arrays(name)))
 
     def array(self, name: str, key: str) -> NDArray[Any] | None:

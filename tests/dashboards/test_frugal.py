@@ -1,20 +1,23 @@
 """What the pages and the list of audits read and make no more than once."""
 
 import json
+import shutil
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 from time import sleep
 
+import numpy as np
 import pytest
 from probe_dashboards.views import ran
-from probe_dashboards.views.held import held
+from probe_dashboards.views.held import forget, held
 from probe_dashboards.views.instance import feature_names
 from probe_dashboards.views.robustness import settings
 
 from probe import npz, registry
 from probe.audit import canonical, read, reading, strict, verify
 from probe.audit.held import Held
+from probe.errors import IntegrityError
 
 
 def test_verifying_unpacks_each_file_of_arrays_once(bundles, monkeypatch):
@@ -49,16 +52,16 @@ def test_a_name_that_is_no_text_is_refused_among_many(bundles, odd):
 
 def test_readers_who_come_at_once_share_one_bundle_whose_arrays_are_unpacked_once(bundles, monkeypatch):
     together, opened, unpack = Barrier(5), [], npz.unpack
-    monkeypatch.setattr(npz, "unpack", lambda data, shown: opened.append(shown) or sleep(0.05) or unpack(data, shown))
+    monkeypatch.setattr(npz, "unpack", lambda *what, **how: opened.append(how) or sleep(0.05) or unpack(*what, **how))
 
     def reader(_):
         together.wait()
         bundle = held(str(bundles.image.folder), "five at once")
-        return bundle, bundle.arrays("predictions")
+        return bundle, bundle.arrays("predictions")["labels"]
 
     with ThreadPoolExecutor(5) as pool:
         found = list(pool.map(reader, range(5)))
-    assert len(opened) == 1
+    assert opened == [{"only": "labels"}]
     assert len({id(bundle) for bundle, _ in found}) == 1
 
 
@@ -74,6 +77,30 @@ def test_the_first_sentences_unpack_the_rows_alone(bundles, monkeypatch):
     unpacked.clear()
     assert bundle.array("predictions", "rows") is whole["rows"]
     assert unpacked == []
+
+
+@pytest.mark.parametrize("kind", ["table", "image", "prose", "hostile"])
+def test_arrays_that_are_unpacked_one_by_one_are_those_of_the_file(bundles, kind):
+    bundle = getattr(bundles, kind)
+    opened = held(str(bundle.folder), "one by one")
+    for file in (file for file in bundle.manifest.files if file.endswith(".npz")):
+        name = file.removeprefix("arrays/").removesuffix(".npz")
+        whole, each = bundle.arrays(name), opened.arrays(name)
+        assert list(each) == list(whole)
+        assert all(np.array_equal(each[key], whole[key], equal_nan=whole[key].dtype.kind == "f") for key in whole)
+        assert "gone" not in each
+        assert each.get("gone") is None
+    forget()
+
+
+def test_one_array_of_a_file_that_changed_is_refused(bundles, tmp_path):
+    shutil.copytree(bundles.image.folder, tmp_path / "changed")
+    opened = held(str(tmp_path / "changed"), "changed")
+    file = tmp_path / "changed" / "arrays" / "predictions.npz"
+    file.write_bytes(file.read_bytes() + b" ")
+    with pytest.raises(IntegrityError, match="digest differs"):
+        opened.arrays("predictions")
+    forget()
 
 
 def test_names_of_features_are_made_visible_once_for_all_pages(bundles):

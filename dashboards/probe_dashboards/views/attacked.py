@@ -13,6 +13,7 @@ from probe.audit.budgets import format_budget, threat_of
 from probe.audit.budgets import radii as planned_radii
 from probe.audit.families import ACCURACY, measure_of
 from probe.formatting import DASH, share
+from probe.npz import Stored
 from probe.numbers import fraction
 from probe.text import visible
 from probe_dashboards import state
@@ -33,7 +34,7 @@ def attack_titles(bundle: Bundle) -> dict[str, str]:
     return ran.titles(bundle, "attack")
 
 
-def attack_arrays(bundle: Bundle, attack: str) -> dict[str, Array]:
+def attack_arrays(bundle: Bundle, attack: str) -> Stored:
     """The evidence of an attack."""
     return bundle.arrays(str(ran.steps(bundle, "attack")[attack].name))
 
@@ -214,7 +215,7 @@ def _norm(value: float) -> str:
     return formatting.number(value) if isfinite(value) else "not kept"
 
 
-def _attacked(bundle: Bundle, row: int, attack: str) -> tuple[int | None, dict[str, Array]]:
+def _attacked(bundle: Bundle, row: int, attack: str) -> tuple[int | None, Stored]:
     stored = attack_arrays(bundle, attack)
     return reading.place(stored, int(row)), stored
 

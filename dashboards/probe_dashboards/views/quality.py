@@ -12,7 +12,7 @@ from probe.audit import Bundle, reading
 from probe.audit.manifest import StepRecord
 from probe.audit.readings import Reading, evidence, reducing
 from probe.formatting import DASH
-from probe.npz import Arrays
+from probe.npz import Stored
 from probe.statuses import look
 from probe.text import visible
 from probe_dashboards import state
@@ -221,7 +221,7 @@ def _record(bundle: Bundle, each: Spread) -> Reading:
     return next(r for r in step.readings if r.metric == each.over.metric)
 
 
-def _by_row(stored: Arrays, record: Reading) -> tuple[NDArray[Any], NDArray[Any]]:
+def _by_row(stored: Stored, record: Reading) -> tuple[NDArray[Any], NDArray[Any]]:
     seen, value = evidence(stored, record), reducing(record).value
     with np.errstate(all="ignore"):
         return stored["rows"], np.array([_alone(value, seen[[at]]) for at in range(len(seen))], dtype=float)

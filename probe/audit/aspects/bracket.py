@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from probe.audit.bundle import Arrays, Bundle
+from probe.audit.bundle import Bundle, Stored
 from probe.audit.families import Family
 from probe.audit.manifest import StepRecord
 from probe.finding import Finding
@@ -16,7 +16,7 @@ COLUMNS = ["norm", "eps", "certified", "certified_low", "certified_high", "withs
 
 
 def bracket(
-    bundle: Bundle, attacks: Mapping[str, Arrays], robust: NDArray[Any], family: Family
+    bundle: Bundle, attacks: Mapping[str, Stored], robust: NDArray[Any], family: Family
 ) -> tuple[list[tuple[Any, ...]], Finding] | None:
     """The rows of the table of brackets, one for each radius, and whether an example is both certified and broken.
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from probe.audit.aspects.bracket import COLUMNS, bracket
 from probe.audit.aspects.common import Answers, Assessment, absent, describe, read
 from probe.audit.budgets import asked_radius, reach_of
-from probe.audit.bundle import Arrays, Bundle
+from probe.audit.bundle import Bundle, Stored
 from probe.audit.families import ACCURACY, JUDGED, Family, families
 from probe.audit.manifest import StepRecord
 from probe.audit.readings import evidence_of
@@ -85,12 +85,12 @@ class _Attacked:
     """The results of all attacks of a family on the same examples."""
 
     family: Family
-    evidence: dict[str, Arrays]  # by step
+    evidence: dict[str, Stored]  # by step
     robust: dict[str, NDArray[Any]]  # by step, and of all attacks: (radii, examples)
     tests: "list[_Test]"
 
     @property
-    def first(self) -> Arrays:
+    def first(self) -> Stored:
         """The arrays of the first attack; what does not depend on the attack is the same in all."""
         return self.evidence[self.family.steps[0].id]
 
@@ -200,7 +200,7 @@ def _share_of(hits: NDArray[Any]) -> Estimate:
     return proportion(hits) if len(hits) else NOTHING
 
 
-def _movable(evidence: dict[str, Arrays]) -> NDArray[Any]:
+def _movable(evidence: dict[str, Stored]) -> NDArray[Any]:
     if missing := [name for name, arrays in evidence.items() if "movable" not in arrays]:
         raise IntegrityError(f"attack-{missing[0]}.npz does not say which examples the attack could change")
     return np.logical_or.reduce([arrays["movable"] for arrays in evidence.values()])

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from probe.audit.budgets import radii
-from probe.audit.bundle import Arrays, Bundle
+from probe.audit.bundle import Bundle, Stored
 from probe.audit.consistency.parts import check_drawn, check_form, check_radii, check_rows, expect
 from probe.audit.consistency.step import TIE, Step
 from probe.audit.families import ACCURACY, WITHSTOOD, families, measure_of
@@ -43,7 +43,7 @@ def check_attack(step: Step) -> None:
         _check_kept(step)
 
 
-def check_families(bundle: Bundle, stored: Mapping[str, Arrays]) -> None:
+def check_families(bundle: Bundle, stored: Mapping[str, Stored]) -> None:
     """Check that attacks that are judged together have the same threat and the same radii.
 
     Args:

@@ -6,11 +6,11 @@ from probe.audit.bundle import Bundle
 from probe.audit.consistency.parts import Array, check_rows, check_whole, expect
 from probe.audit.consistency.step import TIE, Expected
 from probe.audit.readings import evidence_of
-from probe.npz import Arrays
+from probe.npz import Stored
 from probe.task import MultiLabel, Regression, Task
 
 
-def check_predictions(bundle: Bundle, arrays: Arrays) -> None:
+def check_predictions(bundle: Bundle, arrays: Stored) -> None:
     """Check that the numbers of labels, answers and groups are the manifest's, and that they fit its task."""
     data, classes = bundle.manifest.data, bundle.manifest.model.classes
     n = len(arrays["labels"])
@@ -56,7 +56,7 @@ def _check_labels(task: Task, labels: Array, logits: Array) -> None:
     check_whole("predictions", labels, logits.shape[1])
 
 
-def check_measured(arrays: Arrays, answers: Expected) -> None:
+def check_measured(arrays: Stored, answers: Expected) -> None:
     """Check that the evidence of the built-in metrics follows from the logits."""
     if names := answers.task.several(arrays["logits"]):
         found = [str(name) for name in arrays.get("items", np.zeros(0))]

@@ -7,7 +7,7 @@ from probe.audit.aspects.common import Answers
 from probe.audit.bundle import Bundle
 from probe.audit.consistency.parts import Array
 from probe.audit.manifest import PlanRecord, StepRecord
-from probe.npz import Arrays
+from probe.npz import Stored
 from probe.task import Task
 
 TIE = 1e-2  # as a share of the largest logit: the order of two closer answers may depend on the batch
@@ -40,7 +40,7 @@ class Step:
 
     bundle: Bundle
     record: StepRecord
-    stored: Mapping[str, Arrays]  # of every finished step, by its name
+    stored: Mapping[str, Stored]  # of every finished step, by its name
     answers: Expected
 
     @property
@@ -49,7 +49,7 @@ class Step:
         return self.record.name
 
     @property
-    def arrays(self) -> Arrays:
+    def arrays(self) -> Stored:
         """Its arrays."""
         return self.stored[self.name]
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from probe.audit.bundle import Arrays, Bundle
+from probe.audit.bundle import Bundle, Stored
 from probe.audit.manifest import Manifest
 from probe.audit.reading.explained import features_of
 from probe.audit.reading.steps import steps
@@ -89,12 +89,12 @@ def listed(
     ]
 
 
-def place(stored: Arrays, row: int) -> int | None:
+def place(stored: Stored, row: int) -> int | None:
     """Where a row stands in the arrays of a step."""
     found = np.flatnonzero(stored["rows"] == row)
     return int(found[0]) if len(found) else None
 
 
-def _words(stored: Arrays, told: str, at: int | tuple[int, int]) -> Sequence[str]:
+def _words(stored: Stored, told: str, at: int | tuple[int, int]) -> Sequence[str]:
     words: Sequence[str] = stored[told][at].tolist() if told in stored else ()
     return words

@@ -6,7 +6,7 @@ import numpy as np
 from markupsafe import Markup
 
 from probe import plots
-from probe.audit.bundle import Arrays, Bundle
+from probe.audit.bundle import Bundle, Stored
 from probe.audit.reading import Ranked, answered, captioned, kept, measured, ranked, ranks_note, why_not_kept
 from probe.audit.titles import title_of
 from probe.formatting import DASH, PLUS_MINUS, digits, estimated, settings, share, words
@@ -64,7 +64,7 @@ def _ranks(found: Sequence[Ranked]) -> Table:
     return Table(columns, rows, ranks_note(found), numeric=columns[1:])
 
 
-def _instances(bundle: Bundle, methods: dict[str, Arrays]) -> list[Block]:
+def _instances(bundle: Bundle, methods: dict[str, Stored]) -> list[Block]:
     shown = bundle.arrays("instances")
     rows = shown["rows"][:INSTANCES]
     title = f"The first {len(rows)} of the {len(shown['rows']):,} rows explained"
@@ -95,7 +95,7 @@ def _captions(bundle: Bundle) -> Table:
     return Table(("method", "what its values mean"), rows, "What the values of each method mean")
 
 
-def _instance(bundle: Bundle, methods: dict[str, Arrays], shown: Arrays, index: int, head: str) -> Figure:
+def _instance(bundle: Bundle, methods: dict[str, Stored], shown: Stored, index: int, head: str) -> Figure:
     """One input and its attributions by each method, drawn by the drawer of its form."""
     drawing, names = drawer(bundle), bundle.manifest.data.features
     found = kept(bundle, int(shown["rows"][index]))
@@ -116,7 +116,7 @@ def _instance(bundle: Bundle, methods: dict[str, Arrays], shown: Arrays, index: 
     return Figure(panels, f"{head} {drawing.legend}", _top(bundle, methods, index), size=drawing.size)
 
 
-def _top(bundle: Bundle, methods: dict[str, Arrays], index: int) -> Table:
+def _top(bundle: Bundle, methods: dict[str, Stored], index: int) -> Table:
     """The features with the highest mean rank over all methods, and the value of each by each method."""
     names = bundle.manifest.data.features
     values = np.stack([arrays["by_feature"][index] for arrays in methods.values()])
