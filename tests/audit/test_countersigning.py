@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from probe.audit import plan_from, read, run, verify
+from probe.audit import plan_from, read, run, verification, verify
 from probe.audit.countersigning import countersign
 from probe.audit.signing import envelope, pem, seal, sign, signers_from
 from probe.audit.signing.countersignatures import BINDS, chosen, countersignatures
@@ -109,7 +109,11 @@ def test_the_rows_to_run_again_depend_on_the_digest_and_the_key_alone():
     (lambda said: said["steps"][0].update(differing=said["steps"][0]["rows"]), "too many rows differ"),
     (lambda said: said.update(verdict="all is well"), "no audit writes"),
 ])  # fmt: skip
-def test_a_statement_that_says_something_else_is_refused_though_its_key_signed_it(place, bundle, change, why):
+def test_a_statement_that_says_something_else_is_refused_though_its_key_signed_it(
+    place, bundle, change, why, monkeypatch
+):
+    # The numbers, which are computed again before, are those of every case.
+    monkeypatch.setattr(verification, "_check_numbers", lambda bundle: (0, 0))
     resigned(place, bundle, change)
     with pytest.raises(IntegrityError, match=why):
         verify(bundle.folder)
