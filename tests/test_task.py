@@ -161,6 +161,11 @@ def test_outputs_that_do_not_fit_the_task_are_refused(outputs, of, message):
         Model(forward=Net(of).eval(), task=Classification(outputs=outputs)).predict(X)
 
 
+def test_one_class_alone_is_not_said_to_be_expected_where_one_number_was_found():
+    with pytest.raises(ShapeError, match=r"forward returned \(40, 1\), expected \(40, classes\)"):
+        Model(forward=lambda x: x[:, :1], task=Classification(classes=("only",))).predict(X)
+
+
 @pytest.mark.parametrize(("wrap", "part"), [
     (lambda z: {"logits": both(z), "loss": z.sum()}, "logits"),
     (lambda z: (z, both(z)), 1),

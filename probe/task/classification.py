@@ -76,7 +76,8 @@ class Classification(Task):
     def expects(self, rows: int) -> str:
         if self._single:
             return f"expected ({rows},) or ({rows}, 1): {self.outputs} for each row"
-        return f"expected ({rows}, {len(self.classes) or 'classes'}): one {self.outputs.rstrip('s')} for each class"
+        count = len(self.classes) if len(self.classes) > 1 else "classes"
+        return f"expected ({rows}, {count}): one {self.outputs.rstrip('s')} for each class"
 
     def check(self, outputs: Any) -> None:
         found = f"forward returned {tuple(outputs.shape)}, {self.expects(len(outputs))}"
