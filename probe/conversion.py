@@ -139,7 +139,8 @@ def _plain(example: Any) -> bool:
 
 
 def _truth(value: Any, *, texts: bool) -> bool:
-    value = value.item() if getattr(value, "shape", None) == () else value
+    if getattr(value, "shape", None) == () and not getattr(value, "is_meta", False):
+        value = value.item()
     text = str(value).lower() if isinstance(value, bool) or (texts and isinstance(value, str)) else ""
     if text not in ("true", "false"):
         raise ValueError

@@ -72,7 +72,10 @@ def exact(value: Any) -> int | float | Fraction:
         ValueError: if it is not a finite number. True and False are not numbers.
     """
     if getattr(value, "shape", None) == ():  # a number in a tensor or an array
-        value = value.item()
+        try:
+            value = value.item()
+        except RuntimeError:
+            raise ValueError("a tensor on the meta device holds no number") from None
     if isinstance(value, str):
         return fraction(value)
     if isinstance(value, bool) or not isinstance(value, Real | Decimal):

@@ -66,6 +66,7 @@ def test_whole_numbers_never_pass_through_a_float():
         ("steps", "5/2", "expected a whole number of at least 1"),
         ("steps", True, "PGD.steps = True, expected a number"),
         ("steps", torch.tensor(True), "expected a number"),
+        ("steps", torch.tensor(3, device="meta"), "expected a number"),
         ("eps", True, "PGD.eps = True, expected a number such as 8/255"),
         ("eps", False, "expected a number"),
         ("eps", b"1", "expected a number"),

@@ -208,6 +208,7 @@ def record_of(plan: Plan) -> PlanRecord:
 
 
 LARGEST = 2**24  # bytes of a plan
+LONGEST = 200  # bytes of a name, which folders and files are called by
 
 
 def read_plan(path: str | Path) -> Plan:
@@ -236,7 +237,7 @@ def table_in(text: bytes, shown: str) -> dict[str, Any]:
         PlanError: if it cannot be read.
     """
     with _one_sentence(shown):
-        return tomllib.loads(text.decode("utf-8"))
+        return tomllib.loads(text.decode("utf-8-sig"))
 
 
 @contextmanager
@@ -248,8 +249,10 @@ def _one_sentence(shown: str) -> Iterator[None]:
         raise PlanError(f"{shown} is nested too deeply; a plan has tables, and lists of settings in them") from None
     except ProbeError:
         raise
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except tomllib.TOMLDecodeError as error:
         raise PlanError(f"{shown} is not TOML: {error}") from None
+    except UnicodeDecodeError as error:
+        raise PlanError(f"{shown} is not TOML, which is text in UTF-8: {error}; save it as UTF-8") from None
     except ValueError as error:  # a number of thousands of digits, which Python does not read
         raise PlanError(f"{shown} cannot be read: {str(error).partition(';')[0]}") from None
 
@@ -270,6 +273,8 @@ def plan_from(table: Mapping[str, Any], *, sources: bool = True) -> Plan:
         )
     if not plan.name or not all(c.isalnum() or c in "-_." for c in plan.name) or plan.name.startswith("."):
         raise PlanError(f"name = {plan.name!r} becomes a folder; use letters, digits, '-', '_' and '.'")
+    if len(plan.name.encode()) > LONGEST:
+        raise PlanError(f"name = {plan.name[:20]!r}... becomes a folder; give it at most {LONGEST} bytes")
     _check_methods(plan)
     return plan
 

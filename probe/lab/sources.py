@@ -92,7 +92,7 @@ def _table(path: Path) -> dict[str, Any] | str:
             text = file.read(LARGEST + 1)
         if len(text) > LARGEST:
             return f"{path.name} is larger than {LARGEST >> 20} MiB, which is no plan"
-        return tomllib.loads(text.decode("utf-8"))
+        return tomllib.loads(text.decode("utf-8-sig"))
     except OSError as error:
         return f"cannot read {path.name}: {error.strerror or error}"
     except RecursionError:

@@ -66,6 +66,7 @@ def test_a_plan_survives_writing_and_reading():
         ({"data": {"categories": {"job": 5}}}, PlanError, "data.categories holds 5, expected lists of names"),
         ({"name": "../up"}, PlanError, "becomes a folder"),
         ({"name": ""}, PlanError, "becomes a folder"),
+        ({"name": "\u00e9" * 101}, PlanError, "becomes a folder; give it at most 200 bytes"),
         ({"attack": 3}, PlanError, "expected a table of settings"),
     ],
 )
@@ -129,6 +130,15 @@ def test_files_are_relative_to_the_plan(tmp_path):
     assert plan.name == "p"
     assert plan.data.csv == str(tmp_path / "d.csv")
     assert plan.model.weights == str(tmp_path / "w.safetensors")
+
+
+def test_a_plan_may_begin_with_a_byte_order_mark_and_is_saved_as_utf_8(tmp_path):
+    path = tmp_path / "p.toml"
+    path.write_bytes(b'\xef\xbb\xbf[model]\nzoo = "adult-mlp"\n')
+    assert read_plan(path).model.zoo == "adult-mlp"
+    path.write_bytes('[model]\nzoo = "adult-mlp"\n'.encode("utf-16"))
+    with pytest.raises(PlanError, match=r"p\.toml is not TOML, which is text in UTF-8: .*; save it as UTF-8"):
+        read_plan(path)
 
 
 @pytest.mark.parametrize("content", [b"= 3", b"\xff\xfe", None])

@@ -205,7 +205,7 @@ def _table(source: str | Path | Mapping[str, Any]) -> Mapping[str, Any]:
         return source
     path = Path(source)
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise PlanError(f"cannot read the settings {path}: {error.strerror or error}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
