@@ -67,68 +67,92 @@ def train(
 
     The folder that it writes can be used like a network of the zoo: probe audit trained/people.
     """
-    from probe_models.zoo import recipe_of
     from probe_models.zoo.train import train
 
-    if not name and data is None:
-        raise PlanError(
-            "name a network of the zoo, such as adult-mlp, or a table or images: --data people.csv --label hired"
-        )
-    if len(set(labels or ())) > 1:
-        raise PlanError(
-            f"--label names {' and '.join(labels or ())}, and `probe train` learns one label; name "
-            "one, or train on several in Python: docs/training.md"
-        )
-    label = labels[0] if labels else ""
     said: dict[str, Any] = {
-        "--label": label,
+        "--label": labels,
         "--group": groups,
         "--drop": dropped,
         "--task": task,
         "--missing": missing,
+        "--drop-missing": drop_missing,
+        "--tolerance": tolerance,
+        "--size": size,
+        "--channels": channels,
     }
-    said |= {"--drop-missing": drop_missing, "--tolerance": tolerance, "--size": size, "--channels": channels}
-    if data is None and (given := [option for option, value in said.items() if value]):
-        raise PlanError(f"{given[0]} describes --data; give --data people.csv, a folder of images, or an .npz file")
+    _check_said(name, data, said)
     named = [argument for argument in arguments or () if "=" not in argument]
-    others = [argument for argument in arguments or () if "=" in argument]
-    if data is not None:
-        from probe_models.zoo.recipes.own import Said, own_recipe
-
-        from probe.csvfile import Reading
+    others = _table("--arch", [argument for argument in arguments or () if "=" in argument])
+    if data is None:
+        recipe = _recipe_of(name, named, others)
+    else:
+        from probe_models.zoo.recipes.own import own_recipe
 
         name = name or data.resolve().name.strip(".").partition(".")[0]
-        about = Said(
-            label=label,
-            groups=tuple(groups or ()),
-            dropped=tuple(dropped or ()),
-            task=task,
-            tolerance=tolerance,
-            drop_missing=drop_missing,
-            how=Reading(separator=separator, decimal=decimal, encoding=encoding, missing=tuple(missing or ())),
-            size=_size(size),
-            channels=channels,
-        )
-        recipe = own_recipe(data, about, named, _table("--arch", others))
-    elif named:
-        raise PlanError(
-            f"--arch {named[0]}: expected an argument and its value, such as dropout=0.2; the "
-            f"architecture of {name} cannot be changed"
-        )
-    else:
-        recipe = recipe_of(name)
-        recipe = replace(recipe, kwargs={**recipe.kwargs, **_table("--arch", others)})
+        recipe = own_recipe(data, _about(said, (separator, decimal, encoding)), named, others)
     recipe = replace(recipe, settings=recipe.settings.changed(file or {}).changed(_table("--set", settings)))
     card = train(name, out=out, device=device, seed=seed, seeds=seeds, recipe=recipe)
     if as_json:
         emit_json(card)
-        return
-    if not card:
-        # Of several processes only the first prints.
-        return
+    elif card:  # of several processes only the first prints
+        _say(card, out or Path("trained") / name)
+
+
+def _check_said(name: str, data: Path | None, said: dict[str, Any]) -> None:
+    """Raise PlanError where nothing is named to train, or what is said does not fit it."""
+    if not name and data is None:
+        raise PlanError(
+            "name a network of the zoo, such as adult-mlp, or a table or images: --data people.csv --label hired"
+        )
+    labels = said["--label"] or ()
+    if len(set(labels)) > 1:
+        raise PlanError(
+            f"--label names {' and '.join(labels)}, and `probe train` learns one label; name "
+            "one, or train on several in Python: docs/training.md"
+        )
+    if data is None and (given := [option for option, value in said.items() if value]):
+        raise PlanError(f"{given[0]} describes --data; give --data people.csv, a folder of images, or an .npz file")
+
+
+def _about(said: dict[str, Any], dialect: tuple[str, str, str]) -> Any:
+    """What was said of the user's own data."""
+    from probe_models.zoo.recipes.own import Said
+
+    from probe.csvfile import Reading
+
+    separator, decimal, encoding = dialect
+    missing = tuple(said["--missing"] or ())
+    return Said(
+        label=said["--label"][0] if said["--label"] else "",
+        groups=tuple(said["--group"] or ()),
+        dropped=tuple(said["--drop"] or ()),
+        task=said["--task"],
+        tolerance=said["--tolerance"],
+        drop_missing=said["--drop-missing"],
+        how=Reading(separator=separator, decimal=decimal, encoding=encoding, missing=missing),
+        size=_size(said["--size"]),
+        channels=said["--channels"],
+    )
+
+
+def _recipe_of(name: str, named: list[str], others: dict[str, Any]) -> Any:
+    """The recipe of a network of the zoo, with other arguments of its architecture."""
+    from probe_models.zoo import recipe_of
+
+    if named:
+        raise PlanError(
+            f"--arch {named[0]}: expected an argument and its value, such as dropout=0.2; the "
+            f"architecture of {name} cannot be changed"
+        )
+    recipe = recipe_of(name)
+    return replace(recipe, kwargs={**recipe.kwargs, **others})
+
+
+def _say(card: dict[str, Any], folder: Path) -> None:
+    """Print the metrics of a card and how the training ended."""
     for line in _measured(card["metrics"]):
         print_out(line)
-    folder, fitting = out or Path("trained") / name, card["training"]["fitting"]
+    fitting = card["training"]["fitting"]
     print_out(f"{fitting['verdict']}: {fitting['reason']}; see {folder / 'learning_curve.png'}")
     print_out(f"Saved in {folder}")
 

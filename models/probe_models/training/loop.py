@@ -102,14 +102,8 @@ def fit(  # noqa: PLR0913  # network, data and settings; the rest by name
     check_callable("progress", progress, 1, "a function progress(line), such as progress=print")
     folder, learnt = Path(folder) if folder else None, task_of(settings, objective)
     data = answered(loader_of(data), learnt)
-    if validation is not None:
-        validation = answered(validation, learnt)
-    if isinstance(data, Dataset):
-        part, held_out = split_validation(data, settings.validation) if validation is None else (data, validation)
-        divided = Divided(part, part, held_out)
-    else:
-        with fixed(0):  # rows held in memory are read with the same draws for every seed
-            divided = divide(data, settings, validation)
+    validation = None if validation is None else answered(validation, learnt)
+    divided = _divided(data, settings, validation)
     begin(
         network,
         divided.known,
@@ -142,6 +136,15 @@ def fit(  # noqa: PLR0913  # network, data and settings; the rest by name
         heard = Heard(progress, on_epoch)
         run = Run(stepper, divided, min_batch, heard, metrics, states)
         return run.to_the_end()
+
+
+def _divided(data: Dataset | Loader, settings: Settings, validation: Dataset | None) -> Divided:
+    """The rows to train on, and those to choose the best epoch by."""
+    if isinstance(data, Dataset):
+        part, held_out = split_validation(data, settings.validation) if validation is None else (data, validation)
+        return Divided(part, part, held_out)
+    with fixed(0):  # rows held in memory are read with the same draws for every seed
+        return divide(data, settings, validation)
 
 
 def _said(own: Any) -> str:
