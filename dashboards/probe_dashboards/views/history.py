@@ -54,7 +54,7 @@ def line(run: Run) -> str:
 def outcome(run: Run, *, intact: bool = True) -> str:
     """How many findings have each status, in Markdown; statuses that no finding has are left out."""
     if not intact:
-        return ":orange[✕ changed since it was written: its findings are not shown]"
+        return ":orange[✕ not intact: its findings are not shown]"
     if run.ended != "complete":
         return f":orange[{'!' if run.ended != 'running' else '…'} {md(run.ended)}: without all of its findings]"
     told = [f"{status(name)} {run.counts[name]}" for name in (*STATUSES, *run.counts) if name in run.counts]
