@@ -1,6 +1,5 @@
 """`probe audit --engine`: the parts of audits on several workers, then each audit of its parts."""
 
-import os
 import shutil
 import sys
 from collections.abc import Callable, Sequence
@@ -9,7 +8,7 @@ from typing import Any
 
 from probe.cli.app import INTEGRITY, UNSAFE, print_err
 from probe.cli.merging import merged
-from probe.engines import Job, Outcome, engine_of, run_jobs
+from probe.engines import Job, Outcome, engine_of, run_jobs, threads_of
 from probe.errors import DataError, IntegrityError, PlanError, ProbeError, UnsafeError
 
 
@@ -26,13 +25,11 @@ def deal(plans: Sequence[tuple[str, Sequence[str]]], out: Path, engine: str, wor
         for name, arguments in plans
         for number, folder in enumerate(_folders(out, name, workers), 1)
     ]
-    threads = str(max(1, (os.cpu_count() or 1) // workers))
-    environment = {"OMP_NUM_THREADS": threads, **os.environ}
 
     def report(job: Job, what: str) -> None:
         print_err(f"{job.plan} {job.shard}: {what}")
 
-    failed = run_jobs(place, jobs, workers, environment, report)
+    failed = run_jobs(place, jobs, workers, threads_of(workers), report)
     return {job.plan: _error(job, ended, out) for job, ended in reversed(failed.items())}
 
 

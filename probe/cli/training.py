@@ -61,12 +61,19 @@ def train(
         list[str] | None,
         typer.Option("--arch", help="An argument of the architecture, such as dropout=0.2; with --data its name too."),
     ] = None,
+    engine: Annotated[
+        str, typer.Option(help="With --seeds: train several at once, by `processes` on this machine, `ray` or `slurm`.")
+    ] = "",
+    workers: Annotated[
+        int, typer.Option(min=0, help="With --engine: how many at once; by default one for each core.")
+    ] = 0,
     as_json: Json = False,
 ) -> None:
     """Train a network of the zoo, or a network on your own data, and evaluate it on the test split.
 
     The folder that it writes can be used like a network of the zoo: probe audit trained/people.
     """
+    arguments_given = locals()
     from probe_models.zoo.train import train
 
     said: dict[str, Any] = {
@@ -91,6 +98,10 @@ def train(
         name = name or data.resolve().name.strip(".").partition(".")[0]
         recipe = own_recipe(data, _about(said, (separator, decimal, encoding)), named, others)
     recipe = replace(recipe, settings=recipe.settings.changed(file or {}).changed(_table("--set", settings)))
+    if engine or workers:
+        from probe.cli.seeds import train_seeds
+
+        train_seeds(arguments_given, out or Path("trained") / name, range(seed, seed + seeds), engine, workers)
     card = train(name, out=out, device=device, seed=seed, seeds=seeds, recipe=recipe)
     if as_json:
         emit_json(card)

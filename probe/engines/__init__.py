@@ -4,6 +4,8 @@ A part is a command, such as `probe audit --plan p.toml --shard 1/4 --out part`,
 engine runs one command somewhere and says how it ended; the part of a worker that was lost is run again.
 """
 
+import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
@@ -16,6 +18,7 @@ from probe.extras import EXTRAS
 
 TIMES = 3  # how often a part is run whose worker is lost
 SECOND = 1.0
+THERE = "import os, sys; os.chdir(sys.argv[1]); os.execvp(sys.argv[2], sys.argv[2:])"
 LOST = 137  # the exit code of a part whose worker is lost each time, as of a process that is killed
 ENGINES = {"processes": "processes", "ray": "on_ray", "slurm": "on_slurm"}
 
@@ -66,6 +69,16 @@ def engine_of(name: str) -> Engine:
             "engine processes"
         ) from None
     return engine
+
+
+def from_here(command: Sequence[str]) -> tuple[str, ...]:
+    """The command, to be run in the folder of this process wherever a worker begins."""
+    return (sys.executable, "-c", THERE, str(Path.cwd()), *command)
+
+
+def threads_of(workers: int) -> dict[str, str]:
+    """The environment of a worker: its share of the cores, unless the user has set another."""
+    return {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // workers)), **os.environ}
 
 
 def run_jobs(

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from probe.engines import Job, engine_of, run_jobs
+from probe.engines import Job, engine_of, from_here, run_jobs, threads_of
 from probe.errors import DataError, ExistsError, ProbeError, RangeError, Unsupported
 from probe.study.asking import ask_batch, batches_of
 from probe.study.cells import Cell
@@ -19,7 +19,6 @@ from probe.study.steps import Shelf, carry_out
 
 OF = "PROBE_STUDY"  # environment variable of a worker: the folder of its study
 PAUSE = 0.05  # seconds between two looks at what others have begun
-THERE = "import os, sys; os.chdir(sys.argv[1]); os.execvp(sys.argv[2], sys.argv[2:])"  # a worker starts anywhere
 
 
 def part_of(out: Path) -> bool | None:
@@ -34,10 +33,9 @@ def deal(out: Path, engine: str, workers: int, report: Callable[[str], None], wa
         PlanError: if there is no such engine.
         Unsupported: if what it needs is not installed, or this is no script that can be run again.
     """
-    place, script = engine_of(engine), (sys.executable, "-c", THERE, str(Path.cwd()), *this_script())
+    place, script = engine_of(engine), from_here(this_script())
     jobs = [Job(out.name, f"{number}/{workers}", script, out) for number in range(1, workers + 1)]
-    threads = str(max(1, (os.cpu_count() or 1) // workers))
-    environment = {"OMP_NUM_THREADS": threads, **os.environ, OF: str(out.resolve())}
+    environment = threads_of(workers) | {OF: str(out.resolve())}
     failed = run_jobs(place, jobs, workers, environment, lambda job, said: report(f"worker {job.shard}: {said}"), watch)
     return "; ".join(f"worker {job.shard}: {ended.said}" for job, ended in failed.items())
 
