@@ -12,6 +12,7 @@ from scipy.special import softmax
 
 from probe import plots
 from probe.audit import reading
+from probe.audit.bundle import Bundle
 from probe.formatting import interval, number
 from tests.dashboards.test_pages import markup, show, text
 
@@ -210,8 +211,8 @@ def test_a_page_reads_each_file_of_an_audit_once(bundles, monkeypatch):
     open_ones.forget()
     found, _ = runs.listing(bundles.table.folder.parent)
     bundle, read = runs.opened(found[0], {}).bundle, []
-    held = type(bundle).__mro__[1]._bytes
-    monkeypatch.setattr(type(bundle), "_bytes", lambda self, file: (read.append(file), held(self, file))[1])
+    held = Bundle._bytes
+    monkeypatch.setattr(Bundle, "_bytes", lambda self, file: (read.append(file), held(self, file))[1])
     row = instance.rows(bundle)[0]
     for _ in range(2):
         explained.attributions(bundle, row)

@@ -13,6 +13,7 @@ from probe.audit.held import Held
 
 FEW = 4  # bundles that stay open
 MOST = 2**26  # bytes of their arrays and tables that stay in memory between two pages
+SMALL = 2**20  # bytes of a file that stays in memory as it is: its arrays are asked for one after the other
 
 
 class OneByOne(Held):
@@ -28,6 +29,21 @@ class OneByOne(Held):
         """The names of the arrays in a file."""
         file = f"arrays/{name}.npz"
         return self.derived(("names", name), lambda: npz.names(self._bytes(file), f"{file} of {self.folder.name}"))
+
+    def _bytes(self, file: str) -> bytes:
+        kept: dict[str, bytes] = self.derived(("small files",), dict)
+        if file in kept:
+            return kept[file]
+        data = super()._bytes(file)
+        if len(data) <= SMALL:
+            kept[file] = data
+        return data
+
+    @property
+    def weight(self) -> int:
+        """The bytes of the arrays, tables and small files that are kept."""
+        kept: dict[str, bytes] = self.derived(("small files",), dict)
+        return super().weight + sum(map(len, tuple(kept.values())))
 
 
 class Each(npz.Stored):
