@@ -15,7 +15,7 @@ from probe.registry import discover
 from probe.results import Attribution, Perturbation
 from tests.accelerator.comparing import assert_same, outcome
 from tests.accelerator.models import CASES
-from tests.light import own_explainers
+from tests.light import own_attacks, own_explainers
 from tests.test_guest import METHODS as GUESTS
 from tests.test_guest import installed, site
 
@@ -47,7 +47,7 @@ GIVEN = {
 
 def named(family):
     """The methods of a family, and that of a package outside of probe."""
-    known = own_explainers() if family == "explainer" else discover(family)
+    known = {"explainer": own_explainers, "attack": own_attacks}.get(family, lambda: discover(family))()
     return pytest.mark.parametrize("name", sorted({*known, *filter(None, [GUESTS.get(family)])}))
 
 

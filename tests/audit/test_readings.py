@@ -228,7 +228,7 @@ def forge_reading(**changed):
         (forge_reading(metric="deletions"), "its metrics are not the plan's"),
         (forge_reading(status="not run"), "has no evidence"),
         (forge_reading(unit="percent"), "unit is 'percent', which no audit writes"),
-        (forge_reading(reduction="most"), "no reduction named 'most'"),
+        (forge_reading(reduction="most"), "has the reduction 'most', expected 'random minus own'"),
         (lambda b: b.manifest["steps"][2]["readings"].pop(), "its metrics are not the plan's"),
         (lambda b: b.manifest["steps"][2].update(kind="attack"), "is recorded as attack"),
         (lambda b: b.write_arrays("predictions", b.arrays("predictions") | {"measured-accuracy": np.ones(80)}),

@@ -76,7 +76,7 @@ def around(page):
 
 
 def test_a_run_is_opened_its_pages_are_changed_and_a_row_of_a_table_is_looked_at(page):
-    opened(page, "/runs")
+    opened(page, "/runs?q=demo")
     tab_to(page, "Open$")
     page.keyboard.press("Enter")
     settled(page, "demo")
