@@ -156,9 +156,9 @@ class Search:
 
     def _random(self, rows: Tensor, part: Aim) -> Inputs:
         """A random start for each example, which does not depend on the rest of the batch."""
-        self.drawn += 1
         origin = self.inputs[rows]
         away = self.norm.uniform(wide(origin), again(self.keyed[rows], self.drawn))
+        self.drawn += 1
         away = column(part.budget.to(away.dtype), origin) * away
         return place(self.space, origin, away, self.norm.p, part.budget)
 
