@@ -5,7 +5,8 @@ What is loaded is no garbage: it is set aside from the search for some, which wo
 
 import gc
 from importlib import import_module
-from threading import Event, Thread
+from threading import Event, Lock, Thread
+from time import sleep
 
 from probe_dashboards.checking import Checker
 
@@ -32,6 +33,7 @@ _threads: list[Thread] = []
 _late: list[bool] = []
 _checkers: list[Checker] = []
 _hurry = Event()  # somebody waits for the rest
+_tidying = Lock()
 
 
 def ahead(audits: str = "") -> None:
@@ -47,10 +49,12 @@ def begin() -> None:
 
 
 def later() -> None:
-    """Load the rest, once, in a server that was started by `begin`."""
+    """In a server that was started by `begin`, when a page is drawn: load the rest, once; later search for garbage."""
     if _threads and not _late:
         _late.append(True)
         _load(LATER, CALM)
+    elif gc.isenabled() and _threads and _tidying.acquire(blocking=False):
+        Thread(target=_tidy, daemon=True).start()
 
 
 def needed() -> None:
@@ -69,6 +73,13 @@ def ended() -> None:
 def checker() -> Checker | None:
     """What verifies audits beside this process; None where none was started."""
     return _checkers[0] if _checkers else None
+
+
+def _tidy() -> None:
+    """Search for garbage once the page is sent: what a session leaves behind is large, and in circles."""
+    sleep(CALM)
+    _tidying.release()
+    gc.collect()
 
 
 def _load(names: tuple[str, ...], after: float = 0.0) -> None:

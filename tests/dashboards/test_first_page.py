@@ -3,6 +3,9 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
+import weakref
+from time import sleep
 
 import pytest
 from probe_dashboards import checking, loading
@@ -117,3 +120,25 @@ def test_without_a_server_nothing_is_loaded_ahead():
 
 def _refused(*_given, **_named):
     raise OSError("no process")
+
+
+def test_what_a_page_leaves_behind_is_searched_for_once_the_page_is_sent(monkeypatch):
+    class Left:
+        pass
+
+    monkeypatch.setattr(loading, "_threads", [threading.current_thread()])
+    monkeypatch.setattr(loading, "_late", [True])
+    monkeypatch.setattr(loading, "CALM", 0.2)
+    left = Left()
+    left.itself, gone = left, weakref.ref(left)
+    del left
+    before = threading.active_count()
+    loading.later()
+    loading.later()  # another page at the same time
+    assert gone() is not None
+    assert threading.active_count() == before + 1
+    for _ in range(50):
+        sleep(0.1)
+        if gone() is None:
+            return
+    raise AssertionError("it is still there")

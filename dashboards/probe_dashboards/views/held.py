@@ -13,7 +13,7 @@ from probe.audit.held import Held
 
 FEW = 4  # bundles that stay open
 MOST = 2**26  # bytes of their arrays and tables that stay in memory between two pages
-SMALL = 2**20  # bytes of a file that stays in memory as it is: its arrays are asked for one after the other
+SMALL = 2**16  # bytes of a file that stays in memory as it is: its arrays are asked for one after the other
 
 
 class OneByOne(Held):
