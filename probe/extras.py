@@ -6,11 +6,12 @@
 """
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from probe.errors import ProbeError
+from probe.errors import ProbeError, Unsupported
 
 
 @dataclass(frozen=True)
@@ -83,3 +84,21 @@ def imported(module: str, extra: str) -> Any:
         raise ProbeError(
             f"this needs {needed}, which cannot be imported ({error}); {EXTRAS[extra].install()} installs it"
         ) from None
+
+
+@contextmanager
+def running(module: str, cannot: str, instead: str) -> Iterator[None]:
+    """A block that runs a module of an optional part, which may raise anything.
+
+    Raises:
+        Unsupported: if it raises, with what `cannot` be done, what it raised, and what to do `instead`.
+    """
+    try:
+        yield
+    except ProbeError:
+        raise
+    except Exception as error:
+        said = " ".join(str(error).split())[:200]
+        raise Unsupported(
+            f"{cannot}: {module.partition('.')[0]} raised {type(error).__name__}: {said}; {instead}"
+        ) from error

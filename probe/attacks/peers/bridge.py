@@ -16,8 +16,8 @@ from torch import Tensor, nn
 
 from probe.contracts import Aim, Attack
 from probe.draws import keys, seeded
-from probe.errors import ProbeError, RangeError, Unsupported
-from probe.extras import imported
+from probe.errors import RangeError, Unsupported
+from probe.extras import imported, running
 from probe.method import param
 from probe.model import Model
 from probe.names import nearest
@@ -62,17 +62,14 @@ class PeerAttack(Attack, ABC):
         return found
 
     def _moved(self, package: Any, asked: "Asked", seed: int) -> Inputs:
-        with seeded(seed, asked.origin.device), asked.model.backward(), torch.enable_grad():
-            try:
-                point = self.run(package, asked)
-            except ProbeError:
-                raise
-            except Exception as error:  # another package may raise anything
-                said = " ".join(str(error).split())[:200]
-                raise Unsupported(
-                    f"{self} cannot attack {asked.model.name}: {self.package.partition('.')[0]} raised "
-                    f"{type(error).__name__}: {said}; change `settings`, or choose an attack of probe, such as PGD"
-                ) from error
+        cannot = f"{self} cannot attack {asked.model.name}"
+        with (
+            seeded(seed, asked.origin.device),
+            asked.model.backward(),
+            torch.enable_grad(),
+            running(self.package, cannot, "change `settings`, or choose an attack of probe, such as PGD"),
+        ):
+            point = self.run(package, asked)
         return asked.within(point)
 
     def chosen(self, name: str, known: dict[str, Any], where: str) -> Any:

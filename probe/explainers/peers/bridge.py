@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from probe.contracts import Explainer
 from probe.draws import seeded
-from probe.errors import ProbeError, Unsupported
+from probe.errors import Unsupported
 from probe.explainers.alike import differs_from_reference
 from probe.explainers.coalitions import coalition_values, to_coordinates
-from probe.extras import imported
+from probe.extras import imported, running
 from probe.forms import Form
 from probe.method import param
 from probe.model import Model
@@ -51,17 +51,12 @@ class Peer(Explainer, ABC):
         return torch.cat([self._explained(package, model, inputs[row], targets[row]) for row in rows])
 
     def _explained(self, package: Any, model: Model, row: Inputs, target: Labels) -> Inputs:
-        with seeded(self.seed, row.device):
-            try:
-                return self.explain(package, model, row, target)
-            except ProbeError:
-                raise
-            except Exception as error:  # another package may raise anything
-                said = " ".join(str(error).split())[:200]
-                raise Unsupported(
-                    f"{self.name()} cannot explain {model.name}: {self.package.partition('.')[0]} raised "
-                    f"{type(error).__name__}: {said}; choose another method, such as KernelShap"
-                ) from error
+        cannot = f"{self.name()} cannot explain {model.name}"
+        with (
+            seeded(self.seed, row.device),
+            running(self.package, cannot, "choose another method, such as KernelShap"),
+        ):
+            return self.explain(package, model, row, target)
 
 
 @dataclass(frozen=True, kw_only=True)
