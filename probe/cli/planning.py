@@ -13,6 +13,7 @@ from probe.errors import ExistsError
 def plan(
     table: Annotated[Path, typer.Argument(help="A CSV file with a header row.")],
     out: Annotated[Path | None, typer.Option(help="The plan to write; stdout unless given.")] = None,
+    label: Annotated[str, typer.Option(help="The column that the model predicts; guessed unless given.")] = "",
     separator: Separator = "",
     decimal: Decimal = "",
     encoding: Encoding = "",
@@ -21,7 +22,7 @@ def plan(
     from probe.audit.starter import starter
     from probe.csvfile import Reading
 
-    text = starter(table, Reading(separator=separator, decimal=decimal, encoding=encoding))
+    text = starter(table, Reading(separator=separator, decimal=decimal, encoding=encoding), label)
     if out is None:
         typer.echo(text, nl=False)
         return

@@ -36,6 +36,40 @@ def test_a_plan_becomes_an_audit_once_its_model_is_named(probe, place):
     assert probe("audit", "--plan", "own.toml", "--allow-code").exit_code in (0, 1)
 
 
+def test_a_label_with_many_numbers_is_a_regression(probe, place):
+    rows = [f"{i / 7:.2f},{'fm'[i % 2]},{i % 3},{i * 1.5}" for i in range(40)]
+    (place / "t.csv").write_text("\n".join(["size,sex,rooms,price", *rows]))
+    assert planned(probe, "t.csv")[0]["data"]["label"] == "rooms"  # a guess
+    table, text = planned(probe, "t.csv", "--label", "price")
+    assert table["model"]["task"] == "regression"
+    assert table["data"]["label"] == "price"
+    assert table["data"]["features"] == ["size", "rooms"]
+    assert "classes" not in table["data"]
+    assert table["checks"] == {"r_squared": 0.5}
+    assert "# tolerance = 1.8" in text  # a tenth of the deviation of 0, 1.5, ... 58.5
+    uncommented = tomllib.loads(text.replace("# tolerance", "tolerance"))
+    assert plan_from({"name": "p", **uncommented}).model.tolerance == 1.8
+
+
+def test_numbers_are_the_outcome_where_no_column_could_be_a_class(probe, place):
+    (place / "t.csv").write_text("\n".join(["size,price", *(f"{i / 7:.2f},{i * 1.5}" for i in range(40))]))
+    table, text = planned(probe, "t.csv")
+    assert (table["data"]["label"], table["model"]["task"]) == ("price", "regression")
+    assert "since none could be a class" in text
+
+
+@pytest.mark.parametrize(("label", "said"), [
+    ("prise", "has no column 'prise' (did you mean 'price'?)"),
+    ("gap", "column 'gap' has no value in 1 of 30 rows"),
+    ("name", "column 'name' has 30 different texts, but a label has 2 to 20"),
+    ("one", "column 'one' has one value"),
+])  # fmt: skip
+def test_a_column_that_cannot_be_a_label_is_refused_with_what_it_holds(probe, place, label, said):
+    rows = [f"{i / 7},{i if i else ''},n{i},1" for i in range(30)]
+    (place / "t.csv").write_text("\n".join(["price,gap,name,one", *rows]))
+    assert said in " ".join(probe("plan", "t.csv", "--label", label).stderr.split())
+
+
 def test_options_on_how_to_read_a_table_are_written_to_the_plan(probe, place):
     (place / "t.csv").write_text("pay;hired\n" + "1,234;yes\n2,345;no\n" * 5)
     assert 'decimal = ","' in probe("plan", "t.csv", code=2).stderr
