@@ -54,37 +54,45 @@ def outcomes(labels: Any, predictions: Any, favourable: Any) -> tuple[Ints | Non
         DataError: they hold more than two values, or not the favourable one
     """
     given = {"labels": labels, "predictions": predictions}
-    given = {name: values for name, values in given.items() if values is not None}
+    read = {name: _texts(values, name) for name, values in given.items() if values is not None}
+    keys = sorted({_key(text) for _, texts in read.values() for text in texts})
     if favourable is None or isinstance(favourable, Favourable):
-        coded = {name: binary(values, name) for name, values in given.items()}
-        favourable = favourable or Favourable("1", assumed=True)
+        if not (set(keys) <= {"0", "1"} and all(_is_numeric(given[name]) for name in read)):
+            raise DataError(_which(" and ".join(read), keys))
+        key, favourable = "1", favourable or Favourable("1", assumed=True)
     else:
-        read = {name: _texts(values, name) for name, values in given.items()}
-        key, keys = _key(favourable), {_key(text) for _, texts in read.values() for text in texts}
-        if len(keys | {key}) > 2:
-            held = ", ".join(repr(text) for text in sorted(keys)[:5])
+        key, favourable = _key(favourable), Favourable(_plain(favourable))
+        if len({*keys, key}) > 2:
             raise DataError(
-                f"{' and '.join(read)} must hold two values, one of them favourable={str(favourable)!r}, but hold "
-                f"{held}{', ...' if len(keys) > 5 else ''}; recode them to the favourable value and one other"
+                f"{' and '.join(read)} must hold two values, one of them favourable={favourable.value!r}, but hold "
+                f"{_first(keys)}; recode them to the favourable value and one other"
             )
-        coded = {
-            name: np.array([_key(text) == key for text in texts], dtype=np.int64)[codes]
-            for name, (codes, texts) in read.items()
-        }
-        favourable = Favourable(_plain(favourable))
+    coded = {
+        name: np.array([_key(text) == key for text in texts], dtype=np.int64)[codes]
+        for name, (codes, texts) in read.items()
+    }
     return coded.get("labels"), coded["predictions"], favourable
 
 
-def binary(values: Any, name: str) -> Ints:
-    """Labels or predictions as 0 and 1; anything else is refused."""
-    array = _numbers(values, name, "0 and 1", "recode it, or name the favourable value, as in favourable={!r}")
-    strange = array[(array != 0) & (array != 1)]
-    if len(strange):
-        raise DataError(
-            f"{name} must hold only 0 and 1, but {strange[0]:g} came; threshold or recode them first, "
-            f"or name the favourable one of two values, as in favourable={strange[0]:g}"
+def _which(names: str, keys: list[str]) -> str:
+    """A refusal of outcomes that are not coded as 0 and 1, where nobody says which one is favourable."""
+    if len(keys) > 2:
+        return (
+            f"{names} must hold two values, such as 0 and 1, but hold {_first(keys)}; recode or threshold them, "
+            "or compare numbers (audit_numbers, --numbers on the command line)"
         )
-    return array.astype(np.int64)
+    return (
+        f"{names} hold {_first(keys)}, not the numbers 0 and 1; name the favourable value: favourable={keys[-1]!r}, or "
+        f"--favourable {keys[-1]!r} on the command line"
+    )
+
+
+def _first(keys: list[str]) -> str:
+    return ", ".join(map(repr, keys[:5])) + ", ..." * (len(keys) > 5)
+
+
+def _is_numeric(values: Any) -> bool:
+    return np.asarray(_column(values, "").tolist()).dtype.kind in "biuf"
 
 
 def probabilities(values: Any, name: str) -> Floats:
@@ -181,5 +189,5 @@ def _numbers(values: Any, name: str, expected: str, remedy: str) -> Floats:
     _refuse_missing(name, int(pd.isna(raw).sum()))
     array = np.asarray(raw.tolist()) if raw.dtype == object else raw
     if array.ndim != 1 or array.dtype.kind not in "biuf":
-        raise DataError(f"{name} must be {expected}, but holds {raw[0]!r}; {remedy.format(raw[0])}")
+        raise DataError(f"{name} must be {expected}, but holds {raw[0]!r}; {remedy}")
     return array.astype(np.float64)

@@ -70,8 +70,9 @@ def test_the_favourable_outcome_is_named_in_every_table_and_finding(random_rows)
         (["yes", "no", "", "no"], "yes", "labels has 1 missing value"),
         ([0.2, 0.7, 0.4, 1.0], 1, "must hold two values"),
         ([["a"], ["b"], ["a"], ["b"]], "yes", "one-dimensional"),
-        ([-1, 1, 1, -1], None, "but -1 came; threshold or recode them first, or name the favourable one"),
-        (["yes", "no", "yes", "no"], None, "holds 'yes'; recode it, or name the favourable value, as in favourable"),
+        ([-1, 1, 1, -1], None, "hold '-1', '1', not the numbers 0 and 1; name the favourable value: favourable='1'"),
+        (["yes", "no", "yes", "no"], None, "hold 'no', 'yes', not the numbers 0 and 1; name the favourable value"),
+        (["yes", "No", "yes", "No"], None, "must hold two values, such as 0 and 1, but hold 'No', 'no', 'yes'; recode"),
     ],
 )  # fmt: skip
 def test_outcomes_that_are_not_two_are_refused(labels, favourable, message):

@@ -14,20 +14,20 @@ GROUPS = pd.DataFrame({"g": list("aabb")})
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
-        ([0, 1, 2, 1], "labels must hold only 0 and 1, but 2 came"),
-        ([0, 1, -1, 1], "but -1 came"),
-        ([0.2, 0.7, 0.4, 1.0], "but 0.2 came; threshold"),
+        ([0, 1, 2, 1], "must hold two values, such as 0 and 1, but hold '0', '1', '2'; recode"),
+        ([0, 1, -1, 1], "but hold '-1', '0', '1'"),
+        ([0.2, 0.7, 0.4, 1.0], "but hold '0', '0.2', '0.4', '0.7', '1'; recode or threshold them, or compare numbers"),
         ([0, 1, None, 1], "labels has 1 missing value"),
         (np.array([0, 1, np.nan, np.nan]), "labels has 2 missing value"),
         (pd.Series([0, 1, pd.NA, 1], dtype="Int64"), "missing value"),
         (
             ["0", "1", "0", "1"],
-            "labels must be 0 and 1, but holds '0'; recode it, or name the favourable value, as in favourable='0'",
+            "hold '0', '1', not the numbers 0 and 1; name the favourable value: favourable='1', or --favourable '1'",
         ),
         (np.zeros((4, 1), dtype=int), r"one-dimensional, but has shape \(4, 1\)"),
         ([[0, 1], [1, 0]], "one-dimensional"),
         ([0, 1, 1], "predictions has 4; give one entry per row|labels has 3 rows"),
-        ([0, 1j, 1, 0], "must be 0 and 1"),
+        ([0, 1j, 1, 0], "must hold two values"),
     ],
 )
 def test_invalid_labels_are_refused_by_the_bias_audit(labels, message):
@@ -41,7 +41,7 @@ def test_input_without_rows_is_refused():
 
 
 def test_predictions_that_are_invalid_are_refused_by_name():
-    with pytest.raises(DataError, match="predictions must hold only 0 and 1"):
+    with pytest.raises(DataError, match="predictions must hold two values"):
         audit([0, 1, 0, 1], [0, 1, 5, 1], GROUPS)
 
 
