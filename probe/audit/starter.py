@@ -95,7 +95,7 @@ def _numbers(label: "pd.Series[Any]") -> list[str]:
     tenth = f"{float(label.std()) / 10:.2g}"
     return [
         'task = "regression"  # guess: the label is a number with many values',
-        f"# tolerance = {tenth}                # the largest error of a right answer: needed for attacks on right answers",
+        f"# tolerance = {tenth}  # the largest error of a right answer: needed for attacks on right answers",
     ]
 
 
