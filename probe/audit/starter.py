@@ -134,7 +134,7 @@ def _kind(column: "pd.Series[Any]") -> str:
 def _must_be_one(table: pd.DataFrame, path: Path, label: str) -> str:
     """What the named label is: "classes" or "numbers"."""
     if label not in table:
-        raise DataError(f"{path.name} has no column {label!r}{nearest(label, list(table))}; it has {listed(table)}")
+        raise DataError(f"{path.name} has no column {label!r}{nearest(label, map(str, table))}; it has {listed(table)}")
     if not (kind := _kind(table[label])):
         empty, values = int(table[label].isna().sum()), int(table[label].nunique())
         found = f"{values:,} different texts" if values > 1 else "one value"
