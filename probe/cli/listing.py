@@ -6,6 +6,7 @@ from typing import Any
 from typer.core import TyperCommand
 
 from probe.cli.app import visible_lines
+from probe.cli.shorthand import TakesSettings
 from probe.method import Method
 
 
@@ -21,8 +22,13 @@ def described(kind: type[Method]) -> list[str]:
 def listing(family: str) -> type[TyperCommand]:
     """A command whose help ends with the methods of a family, those of other packages too."""
 
-    class Listing(TyperCommand):
+    class Listing(TakesSettings):
         """It looks for them when it is asked for help, and not before."""
+
+        def setting_names(self) -> set[str]:
+            from probe.registry import listed
+
+            return {f.name for kind in listed(family).values() for f in fields(kind)}
 
         def format_epilog(self, ctx: Any, formatter: Any) -> None:
             from probe.registry import listed

@@ -13,7 +13,11 @@ from probe.errors import RangeError
 Name = Annotated[str, typer.Argument(help="A network of the zoo such as adult-mlp, or a folder of `probe train`.")]
 Set = Annotated[
     list[str] | None,
-    typer.Option("--set", help="A setting of the method, such as eps=8/255, goal=targeted or goal.target=3."),
+    typer.Option(
+        "--set",
+        help="A setting of the method, such as eps=8/255, goal=targeted or goal.target=3; --eps 8/255 is short for "
+        "--set eps=8/255, where the command has no --eps of its own.",
+    ),
 ]
 Out = Annotated[Path | None, typer.Option(help="Save the result as OUT.npz and OUT.json.")]
 

@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from probe.cli.app import Decimal, Encoding, Json, Separator, command, emit_json, key_values, print_out
+from probe.cli.shorthand import TakesSettings
 from probe.errors import PlanError
 
 LONGEST = 4096  # pixels a side of an image
@@ -16,7 +17,14 @@ SHARES = ("accuracy", "exact_match", "robust_accuracy", "true")  # metrics of a 
 ENDS = ("_interval_95", "_low", "_high")  # of the intervals of a card's metrics
 
 
-@command("train")
+class _Train(TakesSettings):
+    def setting_names(self) -> set[str]:
+        from probe_models.training.settings import Settings
+
+        return {f.name for f in fields(Settings)}
+
+
+@command("train", cls=_Train)
 def train(
     name: Annotated[
         str, typer.Argument(help="A network of the zoo, such as fashion-cnn; with --data a name of your own.")
@@ -55,7 +63,8 @@ def train(
     seeds: Annotated[int, typer.Option(min=1, help="How many seeds to train, from --seed on.")] = 1,
     file: Annotated[Path | None, typer.Option("--settings", help="A TOML file with settings to change.")] = None,
     settings: Annotated[
-        list[str] | None, typer.Option("--set", help="A setting to change, such as learning_rate=1e-3.")
+        list[str] | None,
+        typer.Option("--set", help="A setting to change, such as epochs=5; --epochs 5 is short for it."),
     ] = None,
     arguments: Annotated[
         list[str] | None,
