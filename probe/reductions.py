@@ -18,6 +18,8 @@ from probe.statistics import (
     calibration_error,
     calibration_interval,
     mean,
+    paired,
+    paired_shares,
     wilson,
 )
 
@@ -33,6 +35,8 @@ class Reduction:
     settings: tuple[str, ...] = ()  # of the metric, which both take by name
     method: str = "bootstrap over examples"  # where the interval comes from
     counted: Callable[[Floats], int] = len  # the number of examples that the number is of
+    # The difference of two lots of evidence of the same rows at a level; None where it takes a bootstrap.
+    own_difference: Callable[[Floats, Floats, float], Estimate | None] = lambda one, other, level: None
 
     def using(self, config: Mapping[str, Any]) -> "Reduction":
         """The reduction with the settings of a metric."""
@@ -57,6 +61,11 @@ class Reduction:
         if len(evidence) == 0:
             raise DataError("there is no example to take a number of; give one at least")
         return Estimate(self.value(evidence), *self.interval(evidence, seed=seed), self.counted(evidence))
+
+    def difference(self, one: Floats, other: Floats, level: float = 0.95, draws: int = 1000, seed: int = 0) -> Estimate:
+        """`value(one) - value(other)` of the same rows, with its interval: for a share, that of `paired_shares`."""
+        own = self.own_difference(one, other, level)
+        return paired(one, other, self.value, level=level, draws=draws, seed=seed) if own is None else own
 
 
 def reduction(name: str, config: Mapping[str, Any] = {}) -> Reduction:
@@ -103,6 +112,15 @@ def _wilson(evidence: Floats, level: float, draws: int, seed: int) -> tuple[floa
         return bootstrap(evidence, reduce, level=level, draws=draws, seed=seed)
     low, high = wilson(evidence.sum(), len(evidence), level)
     return float(low), float(high)
+
+
+def _of_shares(one: Floats, other: Floats, level: float) -> Estimate | None:
+    return paired_shares(one, other, level=level) if yes_or_no(one, other) else None
+
+
+def yes_or_no(one: Floats, other: Floats) -> bool:
+    """Whether two lots of evidence of the same rows are one 0 or 1 for each row."""
+    return one.ndim == 1 and len(one) > 0 and one.shape == other.shape and bool(np.isin([one, other], (0, 1)).all())
 
 
 def _counted(evidence: Floats) -> Floats:
@@ -178,7 +196,7 @@ MEAN = Reduction(mean)
 REDUCTIONS: Mapping[str, Reduction] = {
     "mean": MEAN,
     "root of the mean": Reduction(_root_of_the_mean),
-    "proportion": Reduction(_share, _wilson, method="Wilson interval"),
+    "proportion": Reduction(_share, _wilson, method="Wilson interval", own_difference=_of_shares),
     "proportion of those counted": Reduction(
         _share_counted, _wilson_counted, method="Wilson interval", counted=lambda evidence: len(_counted(evidence))
     ),

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from probe import special
+from probe.errors import DataError, ShapeError
 
 Floats = NDArray[np.float64]
 Reduce = Callable[[Floats], float]
@@ -171,6 +172,82 @@ def paired(
         return Estimate(value, float("nan"), float("nan"), n)
     gaps = np.concatenate([_each(reduce, one, r) - _each(reduce, other, r) for r in _drawn(n, draws, seed)])
     return Estimate(value, *_percentiles(gaps, level), n)
+
+
+class Discordant(NamedTuple):
+    """How often each of two was right alone on the same rows, and McNemar's exact p-value of no difference."""
+
+    first: int
+    second: int
+    p: float
+
+
+def mcnemar(one: ArrayLike, other: ArrayLike) -> Discordant:
+    """McNemar's exact test of two shares over the same rows (McNemar 1947): the two-sided binomial test.
+
+    Only rows where the two differ tell them apart; without a difference each is as likely to be right alone.
+
+    Args:
+        one: (rows,), 0 or 1, such as whether one model was right.
+        other: (rows,), the same of the other.
+
+    Raises:
+        ShapeError: if they are not as long as each other.
+        DataError: if one holds other numbers than 0 and 1.
+
+    Example:
+        >>> mcnemar([1, 1, 1, 1, 1, 1, 0, 1], [0, 0, 0, 0, 0, 0, 1, 1])  # 2 * (1 + 7) / 2**7
+        Discordant(first=6, second=1, p=0.125)
+    """
+    mine, theirs = _yes_or_no(one, other)
+    first, second = int((mine & ~theirs).sum()), int((theirs & ~mine).sum())
+    few = float(special.bdtr(min(first, second), first + second, 0.5)) if first + second else 1.0
+    return Discordant(first, second, min(1.0, 2 * few))
+
+
+def paired_shares(one: ArrayLike, other: ArrayLike, *, level: float = 0.95) -> Estimate:
+    """The difference of two shares over the same rows, the first minus the second, in [-1, 1].
+
+    The interval is Newcombe's (1998, method 10), lengthened to 0 where McNemar's exact test tells the two not apart:
+    of few rows that differ, a bootstrap would say too soon that one is better.
+
+    Raises:
+        ShapeError: if they are not as long as each other.
+        DataError: if one holds other numbers than 0 and 1, or there is no row.
+
+    Example:
+        >>> found = paired_shares([1] * 5 + [0] * 95, [0] * 100)  # five rows may be chance: p = 0.0625
+        >>> [round(number, 3) for number in found]
+        [0.05, 0.0, 0.112, 100]
+    """
+    mine, theirs = _yes_or_no(one, other)
+    n = len(mine)
+    if n == 0:
+        raise DataError("there is no row to take a difference of; give one at least")
+    both, first, second = int((mine & theirs).sum()), int((mine & ~theirs).sum()), int((theirs & ~mine).sum())
+    none = n - both - first - second
+    p, q = (both + first) / n, (both + second) / n
+    (low, high), (least, most) = wilson(both + first, n, level), wilson(both + second, n, level)
+    product = both * none - first * second
+    corrected = max(product - n / 2, 0.0) if product > 0 else float(product)
+    size = np.sqrt(float((both + first) * (second + none)) * float((both + second) * (first + none)))
+    phi = corrected / size if size else 0.0
+    down = np.sqrt((p - low) ** 2 - 2 * phi * (p - low) * (most - q) + (most - q) ** 2)
+    up = np.sqrt((high - p) ** 2 - 2 * phi * (high - p) * (q - least) + (q - least) ** 2)
+    ends = float(p - q - down), float(p - q + up)
+    if mcnemar(mine, theirs).p >= 1 - level:
+        ends = min(ends[0], 0.0), max(ends[1], 0.0)
+    return Estimate((first - second) / n, max(-1.0, ends[0]), min(1.0, ends[1]), n)
+
+
+def _yes_or_no(one: ArrayLike, other: ArrayLike) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    mine, theirs = np.asarray(one), np.asarray(other)
+    if mine.ndim != 1 or mine.shape != theirs.shape:
+        raise ShapeError(f"a paired difference is of the same rows, (rows,) each; got {mine.shape} and {theirs.shape}")
+    for each in (mine, theirs):
+        if not np.isin(each, (0, 1)).all():
+            raise DataError("expected 0 or 1 for each row, whether it was right, and found other numbers")
+    return mine.astype(bool), theirs.astype(bool)
 
 
 def _drawn(n: int, draws: int, seed: int) -> Iterator[NDArray[np.int64]]:

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
-from scipy.stats import binom, rankdata
+from scipy.stats import binom, binomtest, rankdata
 
+from probe.errors import DataError, ShapeError
 from probe.statistics import (
     DRAWN,
     area_under_roc,
@@ -10,6 +11,8 @@ from probe.statistics import (
     bootstrap,
     calibration_error,
     calibration_interval,
+    mcnemar,
+    paired_shares,
     ranks,
     wilson,
 )
@@ -116,3 +119,46 @@ def test_draws_of_a_bootstrap_are_the_same_one_by_one_and_many_together(rows, co
     alone = [float(evidence[generator.integers(rows, size=rows)].mean()) for _ in range(draws)]
     expected = tuple(float(each) for each in np.quantile(alone, [(1 - 0.95) / 2, (1 + 0.95) / 2]))
     assert bootstrap(evidence, seed=5, draws=draws) == expected
+
+
+def test_mcnemars_test_is_the_binomial_test_of_the_rows_that_differ():
+    source = np.random.default_rng(0)
+    for share in (0.0, 0.1, 0.5):
+        one = source.random(60) < 0.7
+        other = one ^ (source.random(60) < share)
+        found = mcnemar(one, other)
+        assert (found.first, found.second) == ((one & ~other).sum(), (other & ~one).sum())
+        expected = binomtest(found.first, found.first + found.second).pvalue if share else 1.0
+        assert found.p == pytest.approx(expected)
+        assert mcnemar(other, one) == (found.second, found.first, found.p)
+
+
+def test_the_interval_of_a_paired_share_excludes_no_difference_only_where_the_exact_test_does():
+    for first in range(12):
+        for second in range(12):
+            one = np.repeat([1, 0, 1, 0], [first, second, 40, 9])
+            other = np.repeat([0, 1, 1, 0], [first, second, 40, 9])
+            found = paired_shares(one, other)
+            assert found.low <= found.value <= found.high
+            assert found.value == pytest.approx((first - second) / len(one))
+            if mcnemar(one, other).p >= 0.05:
+                assert found.low <= 0 <= found.high, (first, second)
+            assert paired_shares(other, one)[:3] == pytest.approx((-found.value, -found.high, -found.low))
+
+
+def test_intervals_of_paired_shares_cover_the_difference():
+    source, inside = np.random.default_rng(0), []
+    for cells in ([0.6, 0.1, 0.05, 0.25], [0.9, 0.04, 0.0, 0.06], [0.3, 0.3, 0.1, 0.3]):
+        for counts in source.multinomial(80, cells, size=300):
+            found = paired_shares(np.repeat([1, 1, 0, 0], counts), np.repeat([1, 0, 1, 0], counts))
+            inside.append(found.low <= cells[1] - cells[2] <= found.high)
+    assert np.mean(inside) > 0.94
+
+
+def test_a_paired_share_is_of_the_same_rows_and_of_zeros_and_ones():
+    with pytest.raises(ShapeError, match="of the same rows"):
+        mcnemar([1, 0], [1])
+    with pytest.raises(DataError, match="expected 0 or 1"):
+        paired_shares([0.5, 1], [1, 1])
+    with pytest.raises(DataError, match="no row"):
+        paired_shares([], [])

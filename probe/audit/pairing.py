@@ -17,8 +17,9 @@ from probe.audit.readings import Part, Reading, parts, reducing
 from probe.audit.titles import title_of
 from probe.bias.strata import unit_of
 from probe.finding import Aspect, Direction
-from probe.formatting import Unit, norm, radius, words
-from probe.statistics import Estimate, Floats, paired
+from probe.formatting import Unit, digits, norm, radius, words
+from probe.reductions import yes_or_no
+from probe.statistics import Discordant, Estimate, Floats, mcnemar
 
 Verdict = Literal["better", "worse", "no difference shown", "not compared", "not judged"]
 DIFFERENCES: dict[str, Unit] = {"share": "points", "number": "signed"}  # where it is another than that of the numbers
@@ -37,6 +38,7 @@ class Pair:
     first: Estimate | None
     second: Estimate | None
     difference: Estimate | None = None  # second minus first over the common rows, with a paired interval
+    tested: Discordant | None = None  # of a share: the rows that were right in one audit alone, and McNemar's test
     note: str = ""  # why it was not compared, or a reservation
     judged: bool = True  # whether a direction is better at all; for the importance of a feature none is
 
@@ -49,6 +51,15 @@ class Pair:
     def apart(self) -> Unit:
         """The unit that the difference is written in."""
         return DIFFERENCES.get(self.unit, self.unit)
+
+    @property
+    def test(self) -> str:
+        """McNemar's exact test in words; empty where it does not apply."""
+        if self.tested is None:
+            return ""
+        first, second, p = self.tested
+        apart = f"{first:,} rows count in the first audit alone, {second:,} in the second alone"
+        return f"{apart}: McNemar's exact p = {digits(p, 2)}"
 
     @property
     def verdict(self) -> Verdict:
@@ -80,7 +91,7 @@ class Comparison:
             | _ends("first", p.first)
             | _ends("second", p.second)
             | _ends("difference", p.difference)
-            | {"verdict": p.verdict, "note": p.note}
+            | {"mcnemar_p": None if p.tested is None else p.tested.p, "verdict": p.verdict, "note": p.note}
             for p in self.pairs
         ]
         return pd.DataFrame(rows)
@@ -103,6 +114,7 @@ class Comparison:
                         name: None if found is None else found._asdict()
                         for name, found in (("first", p.first), ("second", p.second), ("difference", p.difference))
                     },
+                    "mcnemar": None if p.tested is None else p.tested._asdict(),
                     "verdict": p.verdict,
                     "note": p.note,
                 }
@@ -213,7 +225,7 @@ def _pair(one: _Item, other: _Item, seed: int, obstacle: str) -> Pair:
     )
     told = [f"{k} = {one.settings.get(k)} and {other.settings.get(k)}" for k in differing]
     notes = [f"measured with {', '.join(told)}"] if told else []
-    difference = None
+    difference, tested = None, None
     if obstacle:
         notes.append(f"no paired difference: {obstacle}")
     else:
@@ -221,9 +233,11 @@ def _pair(one: _Item, other: _Item, seed: int, obstacle: str) -> Pair:
         if len(rows) < len(one.rows) or len(rows) < len(other.rows):
             notes.append(f"the difference is over the {len(rows):,} common rows" if len(rows) else "no common row")
         if len(rows):
-            value = reducing(one.reading).value
-            difference = paired(other.evidence[to], one.evidence[at], value, seed=seed)
-    return Pair(**one.head, first=one.estimate, second=other.estimate, difference=difference, note="; ".join(notes))
+            ends = one.evidence[at], other.evidence[to]
+            difference = reducing(one.reading).difference(*ends[::-1], seed=seed)
+            tested = mcnemar(*ends) if one.reading.reduction == "proportion" and yes_or_no(*ends) else None
+    note = "; ".join(notes)
+    return Pair(**one.head, first=one.estimate, second=other.estimate, difference=difference, tested=tested, note=note)
 
 
 def _alone(one: _Item | None, other: _Item | None, first: Bundle, second: Bundle) -> Pair:

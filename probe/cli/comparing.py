@@ -62,6 +62,8 @@ def _in_words(found: Any) -> str:
             if pair.difference is not None:
                 rows = f"{pair.difference.n:,} rows"
                 lines.append(f"      difference {_written(pair.difference, pair.apart)} over {rows}: {pair.verdict}")
+            if pair.test:
+                lines.append(f"      {pair.test}")
             if pair.note:
                 lines.append(f"      {pair.note}")
     return visible_lines("\n".join(lines)) + "\n"

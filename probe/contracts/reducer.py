@@ -7,7 +7,7 @@ from probe.errors import ContractError
 from probe.finding import Aspect, Direction
 from probe.formatting import Unit
 from probe.method import Method
-from probe.statistics import Floats
+from probe.statistics import Estimate, Floats
 
 
 class Reducer(Method):
@@ -42,3 +42,8 @@ class Reducer(Method):
     def interval(self, evidence: Floats, level: float = 0.95, draws: int = 1000, seed: int = 0) -> tuple[float, float]:
         """The confidence interval of `reduce(evidence)`."""
         return reductions.reduction(self.reduction, self.config()).interval(evidence, level, draws, seed)
+
+    @final
+    def difference(self, one: Floats, other: Floats, level: float = 0.95, draws: int = 1000, seed: int = 0) -> Estimate:
+        """`reduce(one) - reduce(other)` of the same rows, with its interval."""
+        return reductions.reduction(self.reduction, self.config()).difference(one, other, level, draws, seed)

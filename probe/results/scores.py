@@ -11,7 +11,7 @@ from probe.formatting import digits
 from probe.metering import Usage
 from probe.results.base import AnyResult, cost_in_words
 from probe.shapes import Evidence
-from probe.statistics import Floats, paired
+from probe.statistics import Estimate, Floats
 from probe.tensors import to_numpy
 
 
@@ -24,6 +24,7 @@ class Measure(Protocol):
     def config(self) -> dict[str, Any]: ...
     def reduce(self, evidence: Floats) -> float: ...
     def interval(self, evidence: Floats, level: float, draws: int, seed: int) -> tuple[float, float]: ...
+    def difference(self, one: Floats, other: Floats, level: float, draws: int, seed: int) -> Estimate: ...
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -78,14 +79,18 @@ class Scores(AnyResult):
     def minus(
         self, other: "Scores", level: float = 0.95, draws: int = 1000, seed: int = 0
     ) -> tuple[float, float, float]:
-        """Difference from the same metric of another result on the same examples: value, low, high (bootstrap)."""
+        """Difference from the same metric of another result on the same examples: value, low, high.
+
+        For a share the interval agrees with McNemar's exact test (`probe.statistics.paired_shares`); for other numbers
+        it is a bootstrap.
+        """
         mine, theirs = self._array(), other._array()
         if self.metric != other.metric or mine.shape != theirs.shape:
             raise ShapeError(
                 f"a paired difference needs the same metric on the same examples, and these are {self.metric} of "
                 f"{len(mine)} and {other.metric} of {len(theirs)}; measure both alike"
             )
-        difference = paired(mine, theirs, self.metric.reduce, level=level, draws=draws, seed=seed)
+        difference = self.metric.difference(mine, theirs, level, draws, seed)
         return difference.value, difference.low, difference.high
 
     def to_frame(self) -> pd.DataFrame:

@@ -152,6 +152,19 @@ def test_a_paired_interval_is_narrower_than_two_apart_where_rows_move_together()
     assert np.isnan(paired(rows[:1], rows[1:2]).low)
 
 
+def test_a_few_rows_that_differ_do_not_make_an_audit_better(tmp_path):
+    ends = [
+        bundle(tmp_path / name, {"predictions": answers(*wrong)}, **PLAN)
+        for name, wrong in (("few", range(5)), ("some", range(6)), ("none", []))
+    ]
+    few, some = (pairs(one, ends[2])["", "accuracy"] for one in ends[:2])
+    assert few.tested == (0, 5, 0.0625)
+    assert (few.verdict, some.verdict) == ("no difference shown", "better")  # 2 / 2**5 and 2 / 2**6
+    assert few.test == "0 rows count in the first audit alone, 5 in the second alone: McNemar's exact p = 0.062"
+    assert compare(*ends[1:]).to_frame()["mcnemar_p"][0] == 2 / 2**6
+    assert compare(*ends[1:]).to_json()["pairs"][0]["mcnemar"] == {"first": 0, "second": 6, "p": 2 / 2**6}
+
+
 @pytest.mark.parametrize("form", ["text", "json", "csv"])
 def test_compare_prints_paired_readings_as_text_and_json(tmp_path, form, monkeypatch):
     monkeypatch.setattr("probe.audit.verify", lambda folder: None)  # what is written by hand has no tables
@@ -167,6 +180,7 @@ def test_compare_prints_paired_readings_as_text_and_json(tmp_path, form, monkeyp
     else:
         assert "difference 70.0" in done.stdout
         assert "over 10 rows: better" in done.stdout
+        assert "7 in the second alone: McNemar's exact p" in done.stdout
 
 
 def test_an_unknown_form_is_refused(tmp_path):

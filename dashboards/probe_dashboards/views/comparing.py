@@ -159,4 +159,5 @@ def _difference(pair: Pair) -> str:
     if pair.difference is None:
         return DASH
     value, low, high, n = pair.difference
-    return f"{md(estimate(value, low, high, pair.apart))}  \n:small[:grey[over {n:,} rows]]"
+    said = "; ".join(filter(None, (f"over {n:,} rows", pair.test)))
+    return f"{md(estimate(value, low, high, pair.apart))}  \n:small[:grey[{md(said)}]]"
