@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from probe.dataset import Dataset
     from probe.errors import ProbeError
     from probe.features import squares, stretches
-    from probe.images import from_folder, from_npz, segments
+    from probe.images import from_folder, from_npz, pasted, segments
     from probe.loading import load
     from probe.method import Method, sweep
     from probe.model import Model
@@ -82,6 +82,7 @@ _HOME = {
     "ProbeError": "errors",
     "from_folder": "images",
     "from_npz": "images",
+    "pasted": "images",
     "segments": "images",
     "Method": "method",
     "Model": "model",
@@ -160,6 +161,7 @@ __all__ = [
     "load",
     "load_weights",
     "metrics",
+    "pasted",
     "plots",
     "predict",
     "read_safetensors",

@@ -14,6 +14,7 @@ from probe.errors import DataError, RangeError, ShapeError
 from probe.frames import Declared, parts_of
 from probe.keywords import Named
 from probe.names import Passed, a_kind, entries, require
+from probe.planted import planted_mask
 from probe.space import Space
 from probe.task import Task
 from probe.task.base import Names, numbered
@@ -53,6 +54,7 @@ class Dataset(metaclass=Named):
     source: str = ""  # origin and licence
     role: Passed[str] = "unknown"  # test: not used for training; train: used; or unknown
     notices: tuple[str, ...] = ()  # notices: assumptions made while reading the source
+    truth: Given | None = None  # where the truth was planted: True at the coordinates that decide; None if unknown
 
     def __post_init__(self) -> None:
         if not isinstance(self.role, str) or self.role not in ROLES:
@@ -81,6 +83,9 @@ class Dataset(metaclass=Named):
             )
         if self.groups is not None and len(self.groups) != count:
             raise ShapeError(f"{self.name}: groups have {len(self.groups)} rows for {count} examples")
+        if self.truth is not None:
+            mask = planted_mask(from_numbers(self.truth), self.inputs, "leave those rows out, as in data[rows]")
+            object.__setattr__(self, "truth", mask)
         object.__setattr__(self, "rows", torch.arange(count) if self.rows is None else from_numbers(self.rows))
 
     @staticmethod
@@ -193,7 +198,8 @@ class Dataset(metaclass=Named):
             groups = self.groups.iloc[rows if isinstance(rows, slice) else rows.numpy()].reset_index(drop=True)
         space = self.space.of_rows(rows, self.inputs)
         part: dict[str, Any] = {"inputs": self.inputs[rows], "labels": self.labels[rows], "rows": self.rows[rows]}
-        return replace(self, groups=groups, space=space, **part)
+        truth = None if self.truth is None else self.truth[rows]
+        return replace(self, groups=groups, space=space, truth=truth, **part)
 
     def only(self, answer: int | str) -> "Dataset":
         """The dataset with one of its several labels, or the label of one position, by name or index.
@@ -223,9 +229,11 @@ class Dataset(metaclass=Named):
         order = torch.randperm(len(self), generator=generator(seed, torch.device("cpu")))
         return order[:count].sort().values
 
-    def digest(self) -> str:
-        """SHA-256 of inputs, labels and groups."""
-        tensors = hashlib.sha256(sha256({"inputs": self.inputs, "labels": self.labels}).encode())
+    def digest(self, *, planted: bool = False) -> str:
+        """SHA-256 of inputs, labels and groups, and of the planted truth if that is asked for and there is one."""
+        told = {"inputs": self.inputs, "labels": self.labels}
+        told |= {"truth": self.truth} if planted and self.truth is not None else {}
+        tensors = hashlib.sha256(sha256(told).encode())
         if self.groups is not None:
             tensors.update(self.groups.to_csv(index=False).encode())
         return tensors.hexdigest()

@@ -23,6 +23,7 @@ METRICS: Mapping[str, tuple[str, ...]] = {  # the default metrics of each sectio
     "certify": USUAL[Certification],
     "search": USUAL[Counterfactuals],
 }
+PLANTED = ("pointing_game", "relevance_mass")  # more of those of [explain], where the data say where the truth lies
 ALWAYS = {"attack": "robust_accuracy", "certify": "certified_accuracy", "search": "validity"}  # where these apply
 READ: Mapping[str, type[Any]] = {  # the type of result that the metrics of a section measure
     "predict": Prediction,
@@ -77,12 +78,18 @@ class Checks(Section):
         return {**self.thresholds, "robust_eps": self.robust_eps}
 
 
-def asked(section: str, named: Sequence[Mapping[str, Any]] | None, checks: Checks) -> tuple[dict[str, Any], ...]:
-    """The metrics of a section: those that the plan names, or the default ones, and those that its checks need."""
+def asked(
+    section: str, named: Sequence[Mapping[str, Any]] | None, checks: Checks, *, planted: bool = False
+) -> tuple[dict[str, Any], ...]:
+    """The metrics of a section: those that the plan names, or the default ones, and those that its checks need.
+
+    Where there is planted truth, the default ones are those of it too.
+    """
     always = ALWAYS.get(section)
     if always is not None and named is not None and not any(config["method"] == always for config in named):
         named = [{"method": always}, *named]
-    configs = [{"method": name} for name in METRICS[section]] if named is None else [dict(config) for config in named]
+    usual = (*METRICS[section], *(PLANTED if planted and section == "explain" else ()))
+    configs = [{"method": name} for name in usual] if named is None else [dict(config) for config in named]
     metrics = {name: kind for name, kind in discover("metric").items() if measures(kind, section)}
     return _with_those_of(checks, configs, metrics, f"[{section}] metrics")
 

@@ -36,7 +36,7 @@ def describe(plan: Plan, model: Model, data: Dataset) -> Manifest:
         ),
         data=DataRecord(
             name=data.name,
-            sha256=data.digest(),
+            sha256=data.digest(planted=True),
             source=data.source,
             role=data.role,
             n=len(data),

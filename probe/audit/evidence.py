@@ -181,6 +181,8 @@ def _instances(step: Planned, model: Model, data: Dataset, rows: Tensor) -> Step
         if owner is not None:
             # They allow to check values by feature, and a figure to colour a group of pixels by its value.
             arrays["features"] = to_numpy(owner)
+        if few.truth is not None:
+            arrays["truth"] = to_numpy(few.truth)
         told = whose.space.form_of(inputs).told
         words = {"described": np.array(whose.space.describe(inputs))} if told else {}
         return Piece(unit.start, unit.stop, arrays | words)
@@ -203,6 +205,7 @@ def _explain(
             torch.full((len(few),), model.task.index(named), device=model.device) if named else whose.targets(inputs)
         )
         attribution = explainer(whose, inputs, targets)
+        attribution = attribution if few.truth is None else attribution.planted(few.truth.to(inputs.device))
         advance(len(few))
         by = {"by_feature": attribution.values, "errors": attribution.errors}
         stored = {

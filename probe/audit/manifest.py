@@ -15,7 +15,7 @@ from probe.task import Task, from_json
 
 SCHEMA = 2
 # Arrays that reveal cells or pixels of a row. Values by coordinate reveal its categories, and outline an image.
-OF_INPUTS = frozenset({"inputs", "described", "values", "shown", "moved", "before", "after", "candidates"})
+OF_INPUTS = frozenset({"inputs", "truth", "described", "values", "shown", "moved", "before", "after", "candidates"})
 VALUES = "values-"  # begins the names of an attack's arrays of values by coordinate, one for each explainer
 
 Config = Mapping[str, Any]  # a method by its name, with settings

@@ -82,10 +82,16 @@ class Plan(Section):
             form=model.space.form_of(data.inputs),
             attacks=usual_attacks(model, data.inputs) if unnamed else None,
             task=model.task,
+            planted=data.truth is not None,
         )
 
     def resolve(
-        self, *, form: Form | str, attacks: tuple[Config, ...] | None = None, task: Task | None = None
+        self,
+        *,
+        form: Form | str,
+        attacks: tuple[Config, ...] | None = None,
+        task: Task | None = None,
+        planted: bool = False,
     ) -> "Plan":
         """The same plan with the defaults of a form of input filled in.
 
@@ -93,6 +99,7 @@ class Plan(Section):
             form: the form or its name.
             attacks: those of a plan that names none, instead of the form's.
             task: that of the model, which tells whether answers can be right or wrong.
+            planted: whether the data say where the truth lies.
         """
         default = named(form).defaults
         explainers = self.explain.methods
@@ -104,7 +111,7 @@ class Plan(Section):
         if eps and checks.robust_eps not in eps:
             raise PlanError(f"checks.robust_eps = {checks.robust_eps!r} is not among attack.eps = {', '.join(eps)}")
         plan = replace(
-            self._with_metrics(),
+            self._with_metrics(planted=planted),
             data=replace(self.data, sample=default.sample if self.data.sample is None else self.data.sample),
             checks=checks,
         )
@@ -165,13 +172,12 @@ class Plan(Section):
         every = [metric for section in sections for _, metric, _ in self.metrics(section)]
         return [(each.name(), each.threshold) for each in [*every, *self.surveys()]]
 
-    def _with_metrics(self) -> "Plan":
+    def _with_metrics(self, *, planted: bool) -> "Plan":
         """The metrics of each section: those that the plan names, or the default ones, and those that a check needs."""
+        named = {section: getattr(self, section) for section in SECTIONS.values()}
         sections = {
-            section: replace(
-                getattr(self, section), metrics=asked(section, getattr(self, section).metrics, self.checks)
-            )
-            for section in SECTIONS.values()
+            section: replace(each, metrics=asked(section, each.metrics, self.checks, planted=planted))
+            for section, each in named.items()
         }
         return replace(self, **sections)
 

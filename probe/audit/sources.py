@@ -145,6 +145,12 @@ class DataSource(Section):
     segments: int = param(
         0, "the approximate number of segments, by colour and place, that are the features of an image", low=0
     )
+    truth: tuple[Name, ...] = param(
+        (), "where the truth was planted: the columns of a CSV file that decide; the one array of an .npz file"
+    )
+    patch: tuple[int, ...] = param(
+        (), "of images: top, left, height and width of a bright patch that is pasted on each: the planted truth"
+    )
     sample: int | None = param(
         None, "rows to sample without replacement; 0: all; default: by form of the inputs", low=0
     )
@@ -166,11 +172,18 @@ class DataSource(Section):
                 raise PlanError(f"[data] has {key}, which is {what}, and the examples are from {source}; leave it out")
         if self.squares and self.segments:
             raise PlanError("[data] has squares and segments, and an image has one kind of features; leave one out")
-        if self.npz and len(self.features) > 1:
+        for key, holds in (("features", "holds the inputs"), ("truth", "marks where the truth lies")):
+            if self.npz and len(getattr(self, key)) > 1:
+                raise PlanError(
+                    f"data.{key} lists {len(getattr(self, key))} arrays, expected the one array of an npz file "
+                    f"that {holds}"
+                )
+        if self.patch and (len(self.patch) != 4 or min(self.patch) < 0 or 0 in self.patch[2:]):
             raise PlanError(
-                f"data.features lists {len(self.features)} arrays, expected the one array of an npz file "
-                "that holds the inputs"
+                f"data.patch = {list(self.patch)}, expected top, left, height and width, such as patch = [0, 0, 3, 3]"
             )
+        if self.patch and self.truth:
+            raise PlanError("[data] has truth and patch, and a patch is a truth of its own; leave one out")
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -204,6 +217,8 @@ BELONGS = {  # keys of [data] that only some sources have, and what they are
     "channels": (("folder",), "for a folder of images"),
     "squares": (("folder", "npz"), "for images: name a folder of them, or an npz file"),
     "segments": (("zoo", "folder", "npz"), "for images"),
+    "truth": (("csv", "npz"), "columns of a CSV file, or an array of an npz file"),
+    "patch": (("zoo", "folder", "npz"), "for images"),
 }
 
 

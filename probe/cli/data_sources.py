@@ -34,6 +34,8 @@ class Reader:
         """
         self._check(source)
         data = self._read(source)
+        if source.patch:
+            data = images.pasted(data, at=source.patch[:2], size=source.patch[2:])
         if source.classes and tuple(source.classes) != data.classes:
             there = ", ".join(data.classes) or "numbers, which have no classes"
             raise PlanError(f"data.classes names {', '.join(source.classes)}, and the labels are {there}; leave it out")
@@ -77,7 +79,8 @@ class Reader:
             data = images.from_folder(source.folder, channels=channels, **how)
         else:
             inputs = source.features[0] if source.features else "inputs"
-            keys = images.Keys(inputs=inputs, labels=source.labels or ("labels",), groups=source.groups)
+            marks = source.truth[0] if source.truth else ""
+            keys = images.Keys(inputs=inputs, labels=source.labels or ("labels",), groups=source.groups, truth=marks)
             data = images.from_npz(source.npz, keys=keys, task=self.begun.labels or Classification(), **how)
         foreign = [key for key in ("size", "squares") if getattr(source, key)] if data.inputs.ndim != 4 else []
         if foreign:
@@ -93,7 +96,7 @@ class Reader:
     def _texts(self, source: DataSource, model: Model) -> Dataset:
         if not source.csv or len(source.features) != 1:
             raise PlanError('[data] needs csv = "file.csv" and the one column with the texts: features = ["text"]')
-        if foreign := [key for key in ("categories", "decimal") if getattr(source, key)]:
+        if foreign := [key for key in ("categories", "decimal", "truth") if getattr(source, key)]:
             raise PlanError(f"[data] has {foreign[0]}, which is for tables of numbers and categories; leave it out")
         names = model.task.names
         return texts_from_csv(

@@ -7,14 +7,14 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from probe.audit.sources import DataSource
 from probe.csvfile import Reading, read_csv
 from probe.dataset import Dataset
-from probe.errors import DataError, ProbeError
+from probe.errors import DataError, PlanError, ProbeError
 from probe.model import Model
-from probe.names import PANDAS_MISSING
+from probe.names import PANDAS_MISSING, nearest
 from probe.tables import from_csv
 from probe.task import Task
 
@@ -44,7 +44,22 @@ def read_table(source: DataSource, seed: int, *, exact: bool, task: Task | None 
         dtype=torch.float64 if exact else None,
     )
     reference = data.inputs[data.draw(REFERENCES, seed)]
-    return replace(data, space=replace(data.space, reference=reference))
+    data = replace(data, space=replace(data.space, reference=reference))
+    return replace(data, truth=_columns(data, source.truth)) if source.truth else data
+
+
+def _columns(data: Dataset, names: tuple[str, ...]) -> Tensor:
+    """The mask of the columns that decide, in each row.
+
+    Raises:
+        PlanError: if one is no feature.
+    """
+    there = list(map(str, data.space.names))
+    for name in names:
+        if name not in there:
+            raise PlanError(f"data.truth names {name!r}, which is no feature{nearest(name, there)}")
+    held = torch.tensor([name in names for name in there])
+    return data.space.coordinate_mask(held[None], data.inputs[:1])[0]
 
 
 def rows_of(source: DataSource, data: Dataset) -> Any:

@@ -32,6 +32,7 @@ class Keys:
     inputs: str = "inputs"  # (rows, ...)
     labels: str | tuple[str, ...] = "labels"  # (rows,), or (rows, labels); several arrays (rows,) are a column each
     groups: tuple[str, ...] = ()  # each (rows,)
+    truth: str = ""  # where the truth was planted: other than 0 at the coordinates that decide, as the inputs
 
 
 def from_npz(
@@ -71,7 +72,8 @@ def from_npz(
     """
     path, keys = Path(path), keys or Keys()
     named = (keys.labels,) if isinstance(keys.labels, str) else keys.labels
-    arrays = _arrays(path, (keys.inputs, *named, *keys.groups))
+    masked = (keys.truth,) if keys.truth else ()
+    arrays = _arrays(path, (keys.inputs, *named, *keys.groups, *masked))
     inputs, label = arrays[keys.inputs], arrays[named[0]]
     if inputs.ndim < 2 or label.shape[:1] != (len(inputs),) or not inputs.size:
         raise DataError(
@@ -101,6 +103,7 @@ def from_npz(
         classes=values,
         name=path.name,
         source=path.name,
+        truth=_truth(arrays[keys.truth], inputs.shape, size, path) if keys.truth else None,
     )
 
 
@@ -161,6 +164,17 @@ def _resized(inputs: Tensor, size: Size | None) -> Tensor:
     scaled = torch.nn.functional.interpolate(inputs, covering, mode="bilinear", antialias=True)
     top, left = (covering[0] - size[0]) // 2, (covering[1] - size[1]) // 2
     return scaled[..., top : top + size[0], left : left + size[1]].contiguous()
+
+
+def _truth(marks: NDArray[Any], shape: tuple[int, ...], size: Size | None, path: Path) -> Tensor:
+    """The mask of what decides, moved and resized as the inputs are."""
+    if marks.shape != shape or marks.dtype.kind not in "biuf":
+        raise DataError(
+            f"the mask of the truth of {path.name} is {marks.dtype} of shape {marks.shape}, expected a number or truth "
+            f"value for each of the inputs: {shape}"
+        )
+    there = torch.from_numpy(np.ascontiguousarray(_channels_first(marks != 0)))
+    return _resized(there.float(), size) > 0
 
 
 def _plain(array: NDArray[Any], name: str, path: Path) -> NDArray[Any]:

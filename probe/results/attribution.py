@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from probe.arrays import Given, Wanted
-from probe.errors import DataError, ShapeError
+from probe.errors import DataError
 from probe.metering import Usage
 from probe.method import Method
 from probe.model import Model
+from probe.planted import planted_mask
 from probe.results.base import AnyResult, cost_in_words, dtype_name, named, whole
 from probe.results.drawing import drawer, drawn, example
 from probe.results.exchange import of_shap, to_shap
@@ -79,21 +80,7 @@ class Attribution(AnyResult):
             ShapeError: if the mask has another shape.
             DataError: if it is empty for an example.
         """
-        if mask is None or isinstance(mask, str):
-            raise DataError(f"the mask of the truth is {mask!r}, expected True or False for each coordinate")
-        mask = torch.as_tensor(mask) != 0
-        if mask.shape not in (self.inputs.shape, self.inputs.shape[1:]):
-            raise ShapeError(
-                f"the mask of the truth has the shape {tuple(mask.shape)}, expected that of the inputs, "
-                f"{tuple(self.inputs.shape)}, or of one of them; write mask.expand(...)"
-            )
-        mask = mask.expand(self.inputs.shape)
-        if empty := int((~mask.flatten(1).any(1)).sum()):
-            raise DataError(
-                f"the mask of the truth is empty for {empty} of {len(self)} examples, expected a coordinate at least; "
-                "leave those examples out, as in found[rows]"
-            )
-        return replace(self, truth=mask)
+        return replace(self, truth=planted_mask(mask, self.inputs, "leave those examples out, as in found[rows]"))
 
     def errors_by_feature(self) -> PerFeature | None:
         """The standard error of each feature's value, 0 if it is exact; None if nothing was drawn."""

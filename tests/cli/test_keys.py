@@ -98,6 +98,8 @@ KEYS_OF_DATA = {
     "size": [4, 4],
     "channels": 1,
     "squares": 3,
+    "truth": {"csv": ["b"], "npz": "other", "texts": ["text"]},
+    "patch": [0, 0, 2, 2],
 }
 USUAL = {"label": "y", "features": ["y"], "classes": ["1", "0"], "missing": ["1"]}
 
@@ -158,7 +160,7 @@ def opened(model, data):
     return repr((
         model.task, model.part, model.batch_size, model.training is None, space.feature_names(data.inputs),
         space.levels, space.bounds, space.features, data.inputs.tolist(), data.labels.tolist(), data.classes, data.role,
-        None if data.groups is None else data.groups.to_dict(),
+        None if data.groups is None else data.groups.to_dict(), None if data.truth is None else data.truth.tolist(),
     ))  # fmt: skip
 
 

@@ -22,6 +22,7 @@ def check_instances(step: Step) -> None:
     check_drawn(name, len(rows), step.plan.explain.sample, count)
     if step.plan.keeps_inputs:
         check_form(name, arrays["inputs"], (len(rows), *data.shape))
+        _check_truth(name, arrays.get("truth"), (len(rows), *data.shape))
     elif "features" not in arrays:
         return
     features = _features(step)
@@ -29,6 +30,13 @@ def check_instances(step: Step) -> None:
     fits = each or features.size == prod(data.shape)
     expect(fits, name, "the features have neither the shape of one input nor that of all inputs")
     check_whole(name, features, len(data.features))
+
+
+def _check_truth(name: str, truth: Array | None, shape: tuple[int, ...]) -> None:
+    """Check that the planted truth, if there is one, marks something in each row."""
+    if truth is not None:
+        check_form(name, truth, shape)
+        expect(bool((truth != 0).reshape(shape[0], -1).any(1).all()), name, "a row has an empty mask of the truth")
 
 
 def check_explanation(step: Step) -> None:
