@@ -46,6 +46,18 @@ def test_images_of_unnamed_classes_are_left_out_and_counted(tmp_path):
     assert notice == "2 images of p are in none of the named classes and left out: dog"
 
 
+def test_files_that_are_not_read_are_counted(tmp_path):
+    folder = photos(tmp_path / "p")
+    Image.new("L", (6, 8)).save(folder / "loose.png")
+    (folder / "notes.txt").touch()
+    for name in ("a.heic", "b.HEIC", "c", ".DS_Store", "Thumbs.db"):
+        (folder / "cat" / name).touch()
+    assert images.from_folder(folder).notices == (
+        "1 of the images of p are in no subfolder, and left out",
+        "3 files of p do not end as images do, and are left out: .heic, no ending",
+    )
+
+
 def test_a_class_of_a_folder_is_named_once(tmp_path):
     with pytest.raises(DataError, match="name one twice"):
         images.from_folder(photos(tmp_path / "p"), classes=["cat", "cat"])
@@ -100,7 +112,7 @@ def test_invalid_folders_of_images_are_refused_in_a_sentence(tmp_path, spoil, ex
 
 @pytest.mark.parametrize(("arguments", "expected"), [
     ({"classes": ["cat", "cow"]}, "no subfolder 'cow'; it has cat, dog, eel"),
-    ({"classes": ["cat"]}, "1 subfolders"),
+    ({"classes": ["cat"]}, "has one subfolder of images"),
     ({"channels": 4}, "channels = 4"),
     ({"size": (40_000, 40_000)}, "4 GiB"),
 ])  # fmt: skip

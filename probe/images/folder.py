@@ -1,6 +1,7 @@
 """A folder with a subfolder of images for each class."""
 
 import struct
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from probe.errors import DataError
 from probe.features import image_space
 from probe.images.common import Size, check_memory, refuse_twice
 from probe.names import in_order
+from probe.text import visible
 
 FORMATS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm")
 PIXELS = 2**26  # of one file, counted before it is decompressed
@@ -113,7 +115,8 @@ def files_in(
         if all(known != label for _, known in files):
             raise DataError(f"{folder / name} holds no image; expected files such as photo.png or photo.jpg")
     if len(names) < 2:
-        raise DataError(f"{folder} has {len(names)} subfolders of images, expected one for each of two classes or more")
+        count = "no subfolder" if not names else "one subfolder"
+        raise DataError(f"{folder} has {count} of images, expected one for each of two classes or more")
     paths = [path for path, _ in files]
     return Files(
         tuple(paths),
@@ -122,7 +125,7 @@ def files_in(
         channels,
         names,
         folder.resolve().name,
-        _of_folders(folder, found, names, named=classes is not None),
+        (*_of_folders(folder, found, names, named=classes is not None), *_others(folder, names)),
     )
 
 
@@ -140,6 +143,23 @@ def _of_folders(folder: Path, found: list[str], names: Sequence[str], *, named: 
         "the subfolders are numbers, and are sorted as text, as torchvision does: "
         f"{', '.join(found[:5])}, ...; name the model's order as classes if it is another",
     )
+
+
+def _others(folder: Path, names: Sequence[str]) -> Iterator[str]:
+    """What is to be known of files that are not read: images in no subfolder, and files of other kinds."""
+    name = folder.resolve().name
+    if loose := sum(path.suffix.lower() in FORMATS for path in folder.iterdir() if path.is_file()):
+        yield f"{loose:,} of the images of {name} are in no subfolder, and left out"
+    every = [path for each in names for path in (folder / each).rglob("*")]
+    kinds = Counter(suffix for path in every if (suffix := path.suffix.lower()) not in FORMATS and _is_shown(path))
+    if kinds:
+        listed = ", ".join(visible(kind) or "no ending" for kind, _ in kinds.most_common(5))
+        yield f"{kinds.total():,} files of {name} do not end as images do, and are left out: {listed}"
+
+
+def _is_shown(path: Path) -> bool:
+    """Whether somebody put a file there, and not the system."""
+    return path.is_file() and not path.name.startswith(".") and path.name.lower() not in ("thumbs.db", "desktop.ini")
 
 
 def _images(folder: Path) -> list[Path]:
