@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from probe import calibrated, detection
 from probe.errors import DataError, UnknownMethod
 from probe.statistics import (
     Estimate,
@@ -18,10 +19,12 @@ from probe.statistics import (
     calibration_error,
     calibration_interval,
     mean,
+    normal_quantile,
     paired,
     paired_shares,
     wilson,
 )
+from probe.task.temperature import HIGHEST, LOWEST, spread, temperature
 
 GROUP = "probe.reductions"  # entry point group of reductions of other packages
 
@@ -183,6 +186,12 @@ def _area_interval(evidence: Floats, level: float, draws: int, seed: int) -> tup
     return area_under_roc_interval(evidence[:, 0], evidence[:, 1], level=level, draws=max(1, draws // 5), seed=seed)
 
 
+def _temperature_interval(evidence: Floats, level: float, draws: int, seed: int) -> tuple[float, float]:
+    found = temperature(evidence)
+    away = float(normal_quantile(0.5 + level / 2)) * spread(evidence, found)
+    return max(LOWEST, found * float(np.exp(-away))), min(HIGHEST, found * float(np.exp(min(away, 99.0))))
+
+
 def _r_squared(evidence: Floats) -> float:
     """Of labels and answers, (rows, 2), or (rows, 2, outputs), whose mean it then is."""
     labels, answers = evidence[:, 0], evidence[:, 1]
@@ -207,6 +216,17 @@ REDUCTIONS: Mapping[str, Reduction] = {
     "calibration error": Reduction(
         _calibration_error, _calibration_interval, ("bins",), "interval by the noise of its bins"
     ),
+    "debiased calibration error": Reduction(
+        calibrated.debiased_error, calibrated.debiased_interval, ("bins",), "interval by the noise of its bins"
+    ),
+    "temperature": Reduction(temperature, _temperature_interval, method="sandwich interval"),
     "r squared": Reduction(_r_squared),
     "area under ROC": Reduction(_area, _area_interval),
+    "area of pairs": Reduction(detection.area, detection.area_interval, method="interval by placements"),
+    "found at false alarms": Reduction(
+        detection.found, detection.found_interval, ("rate",), "Wilson interval, and that of the threshold"
+    ),
+    "missed at false alarms": Reduction(
+        detection.missed, detection.missed_interval, ("rate",), "Wilson interval, and that of the threshold"
+    ),
 }

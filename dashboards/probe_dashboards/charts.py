@@ -88,7 +88,14 @@ def _roc(bundle: Bundle, label: str, of: str) -> Spec:
 
 
 def _reliability(bundle: Bundle, label: str = "") -> Spec:
-    bins = reading.reliability(bundle)[label]
+    return _bins(reading.reliability(bundle)[label])
+
+
+def _calibrated(bundle: Bundle, slug: str, item: str) -> Spec:
+    return _bins(proofs.surveys(bundle)[slug].diagrams[item])
+
+
+def _bins(bins: pd.DataFrame) -> Spec:
     bins = bins[bins["n"] > 0]
     values = [
         {"x": float(x), "y": float(y), "low": float(low), "high": float(high), "n": int(n), "n shown": count(n),
@@ -219,6 +226,7 @@ CHARTS: dict[str, Callable[..., Spec | None]] = {
     "spread": _spread,
     "certified": _certified,
     "survey": _survey,
+    "calibrated": _calibrated,
 }
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 
 from probe import plots
@@ -50,7 +51,10 @@ def _before_after(bundle: Bundle, row: str, attack: str, eps: str, method: str, 
 
 
 def _reliability(bundle: Bundle, label: str = "") -> Axes:
-    bins = reading.reliability(bundle)[label]
+    return _bins(reading.reliability(bundle)[label])
+
+
+def _bins(bins: pd.DataFrame) -> Axes:
     return plots.reliability(*(bins[name] for name in ("confidence", "accuracy", "low", "high", "n")))
 
 
@@ -136,6 +140,10 @@ def _survey(bundle: Bundle, slug: str) -> Axes:
     )
 
 
+def _calibrated(bundle: Bundle, slug: str, item: str) -> Axes:
+    return _bins(proofs.surveys(bundle)[slug].diagrams[item])
+
+
 def _counterfactual(bundle: Bundle, method: str, row: str) -> Axes:
     found = counterfactuals.candidate(counterfactuals.searches(bundle)[method], row)
     assert found.change is not None, "asked for only where it was kept"
@@ -159,5 +167,6 @@ FIGURES: dict[str, Callable[..., Axes]] = {
     "spread": _spread,
     "certified": _certified,
     "survey": _survey,
+    "calibrated": _calibrated,
     "counterfactual": _counterfactual,
 }

@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 from probe.dataset import Dataset
 from probe.model import Model
 from probe.results import Prediction
+from probe.shapes import Labels, Logits, PerExample
 from probe.task import Task
-from probe.tensors import to_numpy
+from probe.tensors import to_numpy, wide
 
 FIRST = 200  # rows on which a model is run again, to recognise it by its answers
 ALIKE = 1e-3  # rounding of a probability, in another batch or on another machine
@@ -71,3 +72,15 @@ def answers_as_before(model: Model, data: Dataset, before: NDArray[Any]) -> bool
 def alike(task: Task, before: NDArray[Any], now: NDArray[Any]) -> bool:
     """Whether two logits of the same rows are the same, up to rounding."""
     return now.shape == before.shape and not bool((task.apart(before, now) > ALIKE).any())
+
+
+def sureness(task: Task, logits: Logits, labels: Labels) -> tuple[PerExample, PerExample]:
+    """The probability of the likeliest class of each row, whatever the decision threshold, and whether it is the label.
+
+    Raises:
+        Unsupported: if the task has no classes.
+    """
+    probabilities = task.probabilities(wide(logits))
+    likeliest = task.likeliest(probabilities)
+    confidence = task.pick(probabilities, likeliest)
+    return confidence, (likeliest == labels).to(confidence.dtype)

@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 import torch
 
 from probe.contracts import Metric, Proportion
+from probe.contracts.prediction import sureness
 from probe.errors import DataError, Unsupported
 from probe.finding import Aspect
 from probe.formatting import Unit
@@ -14,7 +15,6 @@ from probe.method import param
 from probe.model import Model
 from probe.results import Perturbation, Prediction
 from probe.shapes import Evidence
-from probe.tensors import wide
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,10 +114,7 @@ class CalibrationError(Metric[Prediction]):
                 f"a calibration error needs classes, and the task is {type(result.task).__name__}; measure one label "
                 "at a time, as in prediction.only(0), or leave it out"
             )
-        probabilities = result.task.probabilities(wide(result.logits))
-        likeliest = result.task.likeliest(probabilities)
-        confidence = result.task.pick(probabilities, likeliest)
-        return torch.stack([confidence, (likeliest == result.labels).to(confidence.dtype)], dim=1)
+        return torch.stack(sureness(result.task, result.logits, result.labels), dim=1)
 
     def notes(self, model: Model) -> Mapping[str, str]:
         return {

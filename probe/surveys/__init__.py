@@ -2,19 +2,25 @@
 
 from probe.surveys.accumulated import AccumulatedEffects
 from probe.surveys.attack_checks import AttackChecks
+from probe.surveys.calibration import Calibration, Temperature
 from probe.surveys.dependence import PartialDependence
 from probe.surveys.interactions import PairInteractions
 from probe.surveys.layers import LayerActivation, LayerConductance
 from probe.surveys.nearest import NearestCases
+from probe.surveys.outliers import OutlierAUROC, OutlierFPR
 from probe.surveys.permutation import PermutationImportance
 
 __all__ = [
     "AccumulatedEffects",
     "AttackChecks",
+    "Calibration",
     "LayerActivation",
     "LayerConductance",
     "NearestCases",
+    "OutlierAUROC",
+    "OutlierFPR",
     "PairInteractions",
     "PartialDependence",
     "PermutationImportance",
+    "Temperature",
 ]

@@ -125,6 +125,10 @@ class Task(metaclass=Named):
         """The logit of the best other class minus that of the label, (rows,); negative where the label is predicted."""
         raise Unsupported(f"a margin needs classes, and the task is {type(self).__name__}; use another goal")
 
+    def energy(self, logits: Any) -> Any:
+        """How little all classes together are supported, (rows,)."""
+        raise Unsupported(f"an energy needs classes, and the task is {type(self).__name__}")
+
     def least_likely(self, logits: Any) -> Any:
         """The least likely class of each row."""
         raise Unsupported(f"only classes can be least likely, and the task is {type(self).__name__}; use another goal")

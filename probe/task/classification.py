@@ -141,6 +141,10 @@ class Classification(Task):
         logits = wide(self.deployed(logits))
         return largest(others(logits, labels)) - entry(logits, labels)
 
+    def energy(self, logits: Any) -> Any:
+        """The negative log-sum-exp of the logits, (rows,): high where no class is likely; 0 for probabilities."""
+        return -wide(logits).logsumexp(-1)
+
     def least_likely(self, logits: Any) -> Any:
         """The least likely class of each row; with two classes, the one that is not predicted."""
         return logits.argmin(-1) if logits.shape[-1] > 2 else 1 - self.predict(logits)

@@ -118,3 +118,22 @@ def test_counterfactuals_that_break_their_contract_are_refused():
         )
         with pytest.raises(ProbeError, match=message):
             kind()(model, x)
+
+
+def test_a_survey_of_confidence_has_its_diagrams_in_bundle_and_report(tmp_path):
+    from probe.audit import reading
+    from probe.report.sections import surveys
+
+    outliers = {"method": "outlier_auroc", "shift": "noise"}
+    bundle = audited(tmp_path, survey={"methods": [{"method": "calibration", "bins": 4}, "temperature", outliers]})
+    verify(bundle.folder)
+    found = {each.step: each for each in reading.surveys(bundle)}
+    assert [len(each.rows) for each in found.values()] == [3, 2, 2]
+    diagrams = found["survey-calibration"].diagrams
+    assert list(diagrams) == ["as it is", "divided by its temperature", "null: labels drawn from its probabilities"]
+    bins = diagrams["as it is"]
+    assert bins["n"].sum() == 40
+    assert found["survey-temperature"].diagrams == {}
+    drawn = [block for block in surveys.section(bundle).blocks if block.kind == "figure"]
+    assert [len(block.panels) for block in drawn] == [3, 1, 1]
+    assert "in bins with equally many rows" in drawn[0].caption

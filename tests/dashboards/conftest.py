@@ -110,7 +110,7 @@ def bare(folder: Path) -> Bundle:
 
 
 def proofs(folder: Path) -> Bundle:
-    """An audit of 40 people with a certificate and three surveys: of features, of names that attack, of values."""
+    """An audit of 40 people with a certificate and four surveys: of features, of names that attack, values, bins."""
     settings = {"shape": (4,), "classes": ("<=50K", ">50K"), "features": PEOPLE, "explainers": (), "attacks": ()}
     bundle, rng, rows = _start(folder, **settings), np.random.default_rng(4), np.arange(40)
     plan, predictions = bundle.manifest["plan"], bundle.arrays("predictions")
@@ -126,21 +126,26 @@ def proofs(folder: Path) -> Bundle:
     bundle.manifest["steps"][-1] |= {"kind": "certificate", "threat": ball, "answer": "", "caption": vote}
     bundle.manifest["steps"][-1] |= {"certifies": "the vote under noise", "title": "RandomizedSmoothing"}
     surveyed = ("importance", PEOPLE, "points"), ("odd", HOSTILE, "signed"), ("course", PLACES, "share")
-    for name, items, unit in surveyed:
-        plan["survey"]["methods"].append({"method": name})
+    for name, items, unit in (*surveyed, ("sureness", HOSTILE[:2], "points")):
+        binned = {"bins": 4} if name == "sureness" else {}
+        plan["survey"]["methods"].append({"method": name, **binned})
         found = rng.normal(size=(40, len(items))) / 10 + np.linspace(0, 0.5, len(items))
+        found = np.stack([found.clip(0, 1), found > 0.2], 2) if binned else found
         stored = {"rows": rows, "items": np.array(items), f"measured-{name}": found}
         bundle.write_arrays(f"survey-{name}", stored)
         reading = {
             "metric": name,
-            "settings": {"method": name},
-            "reduction": "mean",
+            "settings": {"method": name, **binned},
+            "reduction": "debiased calibration error" if binned else "mean",
             "unit": unit,
             "notes": {"item": "feature"} if items is not PLACES else {"item": "value", "along": HOSTILE[1]},
         }
         reading |= {"direction": "at most", "threshold": None, "title": "fall of accuracy", "status": "done"}
         reading |= {"why": "", "apart": False}
-        step = _step(f"survey-{name}", "explanation", {"method": name}) | {"kind": "survey", "readings": [reading]}
+        step = _step(f"survey-{name}", "explanation", {"method": name, **binned}) | {
+            "kind": "survey",
+            "readings": [reading],
+        }
         bundle.manifest["steps"].append(step | {"caption": "What a feature is worth."})
     return _finish(bundle)
 

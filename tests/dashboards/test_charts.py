@@ -30,7 +30,9 @@ def every(bundle):
             yield ("thresholds", one)
     yield from (("spread", metric) for metric in charts.quality.metrics(bundle))
     yield from (("certified", axis) for axis in proofs.certificates(bundle))
-    yield from (("survey", slug) for slug in proofs.surveys(bundle))
+    for slug, found in proofs.surveys(bundle).items():
+        yield "survey", slug
+        yield from (("calibrated", slug, item) for item in found.diagrams)
 
 
 def points(chart, kind):

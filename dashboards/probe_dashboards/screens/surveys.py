@@ -2,6 +2,7 @@
 
 from probe.audit.reading import CHAPTERS
 from probe_dashboards import widgets
+from probe_dashboards.screens import performance
 from probe_dashboards.views import proofs
 from probe_dashboards.views.runs import Opened
 from probe_dashboards.views.words import md
@@ -20,5 +21,7 @@ def draw(opened: Opened) -> None:
         behind = proofs.survey_panel(bundle, slug)
         widgets.section(md(behind.title), behind.name)
         widgets.figure(opened, "survey", proofs.said(found), slug, width=680)
+        for item in found.diagrams:
+            widgets.figure(opened, "calibrated", f"{item}. {performance.CAPTION}", slug, item, width=480)
         widgets.listing(proofs.items(found), found.asks)
         widgets.behind(opened, behind)

@@ -28,6 +28,7 @@ class Assessment:
     findings: list[Finding] = field(default_factory=list)
     readings: list[Sequence[Any]] = field(default_factory=list)  # rows of the table of that name
     surveyed: list[Sequence[Any]] = field(default_factory=list)  # rows of the table of surveys
+    calibrated: list[Sequence[Any]] = field(default_factory=list)  # rows of the table of their reliability diagrams
 
 
 @dataclass(frozen=True)

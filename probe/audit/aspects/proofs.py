@@ -9,13 +9,17 @@ import pandas as pd
 from probe.audit.aspects.common import Assessment, read
 from probe.audit.bundle import Bundle
 from probe.audit.manifest import StepRecord
+from probe.audit.readings import parts
 from probe.audit.titles import name_of
+from probe.calibrated import diagram
 from probe.finding import Finding
 from probe.statistics import proportion
 
 ABSTENTIONS = "abstentions"
 COLUMNS = ["survey", "asks", "item", "unit", "value", "low", "high", "n"]
 CERTIFIED = "certified_accuracy"
+CALIBRATED = "debiased calibration error"
+DIAGRAM = ["step", "item", "from", "to", "confidence", "accuracy", "low", "high", "n"]
 
 
 def assess(bundle: Bundle, result: Assessment) -> None:
@@ -27,6 +31,8 @@ def assess(bundle: Bundle, result: Assessment) -> None:
         if step.kind == "certificate":
             result.readings += _besides(bundle, step)
         read(bundle, step, result, "explanation" if step.kind == "counterfactual" else "model")
+        if step.kind == "survey":
+            result.calibrated += _diagrams(bundle, step)
         if step.kind == "survey" and any(reading.notes.get("about") == "attack" for reading in step.readings):
             # What shows how far an attack can be trusted belongs with what withstood it.
             result.findings[before:] = [
@@ -37,6 +43,17 @@ def assess(bundle: Bundle, result: Assessment) -> None:
             result.findings[before:] = [_certified(step, name, finding) for finding in result.findings[before:]]
     if result.surveyed:
         result.tables["surveys"] = pd.DataFrame(result.surveyed, columns=COLUMNS)
+    if result.calibrated:
+        result.tables["calibration"] = pd.DataFrame(result.calibrated, columns=DIAGRAM)
+
+
+def _diagrams(bundle: Bundle, step: StepRecord) -> Iterator[Sequence[Any]]:
+    """The bins of each item of a survey of confidence."""
+    for reading in step.readings:
+        if reading.reduction == CALIBRATED:
+            for item, seen in parts(step.kind, bundle.arrays(step.name), reading):
+                for row in diagram(seen, reading.settings["bins"]):
+                    yield step.name, item, *row[:-1], int(row[-1])
 
 
 def _certified(step: StepRecord, name: str, finding: Finding) -> Finding:

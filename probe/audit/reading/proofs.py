@@ -1,9 +1,11 @@
 """The results of certificates by radius, and of surveys by item."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from probe.audit.aspects.proofs import ABSTENTIONS, CERTIFIED
 from probe.audit.budgets import RADIUS
@@ -28,6 +30,7 @@ class Proof:
     rows: Sequence[Measurement]  # by radius from 0 for a certificate; by item for a survey, the largest first
     n: int
     along: str = ""  # what the items of a survey are values of, in whose order its rows then are
+    diagrams: Mapping[str, pd.DataFrame] = field(default_factory=dict)  # by item, the bins of a reliability diagram
 
     @property
     def places(self) -> tuple[float, ...]:
@@ -63,10 +66,18 @@ def surveys(bundle: Bundle) -> list[Proof]:
             rows=rows if (along := step.readings[0].notes.get("along", "")) else sorted(rows, key=_falling),
             n=max(row.n for row in rows),
             along=along,
+            diagrams=_diagrams(bundle, step),
         )
         for step, rows in found
         if rows
     ]
+
+
+def _diagrams(bundle: Bundle, step: StepRecord) -> dict[str, pd.DataFrame]:
+    if not bundle.has("tables/calibration.csv"):
+        return {}
+    table = bundle.table("calibration")
+    return {str(item): bins for item, bins in table[table["step"] == step.name].groupby("item", sort=False)}
 
 
 def _falling(row: Measurement) -> float:
@@ -87,7 +98,7 @@ def _certified(bundle: Bundle, step: StepRecord) -> Certified:
     )
 
 
-def _told(bundle: Bundle, step: StepRecord) -> dict[str, str]:
+def _told(bundle: Bundle, step: StepRecord) -> dict[str, Any]:
     return {
         "step": step.name,
         "title": title_of(bundle.manifest, step),
