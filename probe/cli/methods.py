@@ -101,6 +101,12 @@ def attack(
     sample: Annotated[int, typer.Option(min=1, help="How many random test rows to attack.")] = 200,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the sample.")] = 0,
     target: Annotated[str, typer.Option(help="The class that answers are to become, by name or index.")] = "",
+    until: Annotated[
+        float | None,
+        typer.Option(
+            min=0, max=1, help="Attack rows only until it is decided whether this share of them withstands it."
+        ),
+    ] = None,
     task: TaskName = "",
     outputs: Outputs = "",
     part: Part = "",
@@ -113,6 +119,7 @@ def attack(
     as_json: Json = False,
 ) -> None:
     """Attack a model, and print its accuracy under attack."""
+    from probe import study
     from probe.contracts import usual_attacks
     from probe.metrics import Accuracy, ExactMatch, GoalReached, RobustAccuracy
 
@@ -121,6 +128,11 @@ def attack(
     drawn = data.sample(sample, seed)
     method = method or usual_attacks(model, drawn.inputs)[-1]["method"]
     attacker = build_method("attack", method, settings, wanted(method, model.task, target) if target else {})
+    if until is not None:
+        found = study.until_decided(attacker, model, drawn, threshold=until, seed=seed)
+        save(found.result, out)
+        _say_decided(found, len(drawn), seed, as_json=as_json)
+        return
     result = attacker(model, drawn.inputs, drawn.labels)
     save(result, out)
     if attacker.goal.counted_alone(result.clean.task):
@@ -153,6 +165,22 @@ def attack(
         print_out(
             f"The attack could change {share(document['movable'])} of the {len(movable):,} inputs with right answers"
         )
+
+
+def _say_decided(found: Any, most: int, seed: int, *, as_json: bool) -> None:
+    """Print what attacks on some rows decided about a share, and how many it took."""
+    value, low, high, counted = found.estimate
+    document = {
+        "method": found.result.method.config(), "threshold": found.threshold, "status": found.status, "seed": seed,
+        "share": [value, low, high], "n": counted, "rows": found.rows.tolist(), "most": most,
+        "forward": found.result.cost.forward, "backward": found.result.cost.backward,
+    }  # fmt: skip
+    if as_json:
+        emit_json(document)
+        return
+    print_out(f"{found.result.method} on {len(found.rows):,} of {most:,} rows (seed {seed})")
+    print_out(f"  withstood: {estimate(value, low, high, 'share')}, an interval that holds after each batch")
+    print_out(f"  at least {share(found.threshold)}: {found.status}")
 
 
 def _say_reached(result: Any, found: Any, rows: int, seed: int, *, as_json: bool) -> None:

@@ -10,8 +10,9 @@
 [['fgsm', 0.1, 'robust_accuracy', 20], ['fgsm', 0.2, 'robust_accuracy', 20]]
 """
 
+from probe.study.deciding import Decision, until_decided
 from probe.study.progress import Standing, to_stderr
 from probe.study.retraining import permuted_labels
 from probe.study.running import read, run
 
-__all__ = ["Standing", "permuted_labels", "read", "run", "to_stderr"]
+__all__ = ["Decision", "Standing", "permuted_labels", "read", "run", "to_stderr", "until_decided"]

@@ -19,6 +19,7 @@ from probe.contracts import (
 )
 from probe.contracts.blame import blamed
 from probe.dataset import Dataset
+from probe.errors import Unsupported
 from probe.method import Method
 from probe.model import Model
 from probe.outcomes import Certification
@@ -66,6 +67,18 @@ def ask_batch(method: Method, subject: Subject, rows: slice) -> None:
     assert call, "only methods that are asked in batches have batches"
     with blamed(method):
         _saved(method, subject, call, rows)
+
+
+def asking(method: Method, subject: Subject) -> Call:
+    """What asks a method about some of the rows, by their slice.
+
+    Raises:
+        Unsupported: if it sees all rows at once.
+    """
+    call = _call(method, subject)
+    if call is None:
+        raise Unsupported(f"{method} is asked about all rows at once; name one that is asked in batches, as an attack")
+    return call
 
 
 def _call(method: Method, subject: Subject) -> Call | None:
