@@ -131,7 +131,7 @@ def attack(
     if until is not None:
         found = study.until_decided(attacker, model, drawn, threshold=until, seed=seed)
         save(found.result, out)
-        _say_decided(found, len(drawn), seed, as_json=as_json)
+        _say_decided(found, drawn, seed, as_json=as_json)
         return
     result = attacker(model, drawn.inputs, drawn.labels)
     save(result, out)
@@ -167,12 +167,12 @@ def attack(
         )
 
 
-def _say_decided(found: Any, most: int, seed: int, *, as_json: bool) -> None:
+def _say_decided(found: Any, drawn: Any, seed: int, *, as_json: bool) -> None:
     """Print what attacks on some rows decided about a share, and how many it took."""
-    value, low, high, counted = found.estimate
+    (value, low, high, counted), most, rows = found.estimate, len(drawn), drawn.rows[found.rows].tolist()
     document = {
         "method": found.result.method.config(), "threshold": found.threshold, "status": found.status, "seed": seed,
-        "share": [value, low, high], "n": counted, "rows": found.rows.tolist(), "most": most,
+        "share": [value, low, high], "n": counted, "rows": rows, "most": most,
         "forward": found.result.cost.forward, "backward": found.result.cost.backward,
     }  # fmt: skip
     if as_json:

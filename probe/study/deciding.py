@@ -99,7 +99,7 @@ def until_decided(  # noqa: PLR0913  each with a default that suits
         status = judge(look["low"], look["high"], asked, metric.direction)
         if status != "inconclusive":
             break
-    last = Estimate(*(looks[-1][name] for name in ("value", "low", "high")), looks[-1]["counted"])
+    last = Estimate(looks[-1]["value"], looks[-1]["low"], looks[-1]["high"], looks[-1]["counted"])
     return Decision(status, asked, last, pd.DataFrame(looks), joined(results), order[: looks[-1]["rows"]])
 
 

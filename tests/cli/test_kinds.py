@@ -109,3 +109,11 @@ def test_a_kind_with_several_methods_needs_a_name_and_lists_guests(probe, place,
             probe("search", *OWN, "--method", "towards_reference", "--sample", "5", "--json", code=0).stdout
         )
         assert document["method"]["method"] == "towards_reference"
+
+
+def test_an_attack_ends_once_a_share_is_decided(probe, place):
+    decided = json.loads(probe("attack", *OWN, "--set", "eps=0", "--until", "0.01", "--json", code=0).stdout)
+    assert (decided["threshold"], decided["status"]) == (0.01, "pass")
+    assert decided["share"][1] > 0.01
+    assert len(set(decided["rows"])) == decided["n"]
+    assert "an interval that holds after each batch" in probe("attack", *OWN, "--until", "0.01", code=0).stdout
