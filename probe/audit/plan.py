@@ -125,6 +125,7 @@ class Plan(Section):
             attack=replace(plan.attack, metrics=_with_withstood(plan, task)),
             survey=replace(plan.survey, methods=surveyed(plan.survey.methods, plan.checks)),
         )
+        plan = replace(plan, survey=replace(plan.survey, methods=tuple(plan._of_attacks())))
         plan = replace(plan, checks=plan.checks.over(plan._judged()))
         _check_methods(plan)
         return plan
@@ -145,6 +146,23 @@ class Plan(Section):
     def counterfactuals(self) -> list[Any]:
         """The counterfactual methods that the plan names."""
         return self._built("counterfactual", self.search.methods)
+
+    def _of_attacks(self) -> Iterator[Config]:
+        """The surveys that the plan names; one that asks about an attack is of each of the plan's, at each radius."""
+        attacks, surveys = self.attacks(), discover("survey")
+        known = {attack.finds for attack in attacks}  # by a stronger one, which is asked about
+        for config in self.survey.methods:
+            kind: type[Survey] = surveys[str(config["method"])]
+            asked = [
+                (own, attack.budget, radii)
+                for own, attack, radii in zip(self.attack.methods or (), attacks, self.radii(), strict=True)
+                if kind.each and kind.each not in config and attack.name() not in known and kind.suits(attack)
+            ]
+            for own, budget, radii in asked:
+                settings = {key: value for key, value in self._seeded(own).items() if key != "eps"}
+                yield from ({**config, kind.each: {**settings, budget: eps}} for eps in radii)
+            if not asked:
+                yield config
 
     def certificates(self) -> list[Any]:
         """The certificates that the plan names."""

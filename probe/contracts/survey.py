@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from copy import copy
 from typing import ClassVar, final
 
+from probe.contracts.attack import Attack
 from probe.contracts.common import Need, placed, refuse_unmet
 from probe.contracts.reducer import Reducer
 from probe.dataset import Dataset
@@ -43,6 +44,9 @@ class Survey(Reducer, ABC):
     needs: ClassVar[frozenset[Need]] = frozenset()  # of the model
     item: ClassVar[str] = "feature"  # what an item is called
     asks: ClassVar[str]  # what is measured of an item, in a few words
+    each: ClassVar[str] = (
+        ""  # a setting that is an attack: unless a plan sets it, it is each of its own, at each radius
+    )
 
     @abstractmethod
     def examine(self, model: Model, inputs: Inputs, labels: Labels) -> Evidence:
@@ -51,6 +55,11 @@ class Survey(Reducer, ABC):
     def items(self, model: Model, inputs: Inputs) -> tuple[str, ...]:
         """The names of the items; by default the features of the inputs."""
         return tuple(model.space.feature_names(inputs))
+
+    @classmethod
+    def suits(cls, attack: Attack) -> bool:
+        """Whether an attack of a plan can be the setting `each`."""
+        return True
 
     def along(self) -> str:
         """What the items are values of, in their order, such as a feature: they are drawn as a curve; "" if nothing."""

@@ -32,10 +32,12 @@ class AttackChecks(Survey):
       a quarter of the radius, and the attack did not find it there.
     - The model: the loss is the same number at random points of the ball; outputs vary when asked again, or depend on
       the batch.
-    - The attack: one of its steps, twice its steps, noise at the edge of the ball, or queries alone (Square) find more;
+    - The attack: it does not find an answer that was planted at a random point of the ball (after arXiv:2206.13991);
+      one of its steps, twice its steps, noise at the edge of the ball, or queries alone (Square) find more;
       it leaves rows right though any change is allowed; rounding to 8 bits undoes what it found.
 
-    `attack` is one inside a ball; unless given, PGD with 40 steps at eps 8/255. Its goal must need no targets.
+    `attack` is one inside a ball; unless given, PGD with 40 steps at eps 8/255. Its goal must need no targets. A plan
+    that names none has the checks of each of its attacks inside a ball, at each of its radii.
 
     Raises:
         Unsupported: if the attack is not one by a radius inside a ball.
@@ -64,6 +66,7 @@ class AttackChecks(Survey):
     threshold: ClassVar[float | None] = 0.05
     item: ClassVar[str] = "sign"
     asks: ClassVar[str] = "signs of a misled attack"
+    each: ClassVar[str] = "attack"
 
     attack: Attack | None = param(None, "the attack inside a ball; none: PGD with 40 steps at eps 8/255")
     draws: int = param(100, "points of noise at the edge of the ball", low=1, high=10**6)
@@ -99,9 +102,13 @@ class AttackChecks(Survey):
         flags = [SIGNS[name].ask(asked) for name in self.items(model, inputs)]
         return torch.stack(flags, 1).to(torch.get_default_dtype())
 
+    @classmethod
+    def suits(cls, attack: Attack) -> bool:
+        return isinstance(attack.threat, Ball) and bool(attack.budget) and "gradients" in attack.needs
+
     def _attack(self) -> Attack:
         attack = self.attack or cast(Attack, build(discover("attack"), USUAL))
-        if not isinstance(attack.threat, Ball) or not attack.budget or "gradients" not in attack.needs:
+        if not self.suits(attack):
             raise Unsupported(
                 f"attack_checks asks about an attack by gradients with a radius, got {attack}; write for example "
                 'AttackChecks(attack=PGD(eps="8/255"))'

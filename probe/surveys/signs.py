@@ -1,18 +1,20 @@
 """Signs that an attack was misled, each a function of what was asked: which rows have it."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
-from typing import Any, NamedTuple, cast
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, NamedTuple, cast
 
 import torch
 from torch import Tensor
 
 from probe.ball import place, room
 from probe.contracts import Aim, Attack
+from probe.goals import Goal
 from probe.model import Model
 from probe.registry import build, discover
 from probe.shapes import Inputs, Labels
 from probe.space import Space
+from probe.task import Task
 from probe.tensors import column, generator, parted, wide
 from probe.threats import Ball
 
@@ -22,6 +24,7 @@ APART = 0.5  # difference of a finite difference and the gradient, as a share of
 NOISE = 1e-4  # difference of two outputs, as a share of the largest, that is more than rounding
 NEAR = 0.25  # of the radius: an answer that the gradient puts within it should be found
 FEW = 5  # random points at which the loss is compared
+REACHED = 0.98  # of the way to a planted answer that counts as there
 TIMES = 4  # that each input is asked again
 
 
@@ -154,6 +157,37 @@ def _queries(asked: Asked) -> Tensor:
     return asked.finds(replace(cast(Attack, build(discover("attack"), config)), goal=asked.attack.goal))
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Planted(Goal):
+    """An answer on the far side of a hyperplane through that of a point of the ball; both are in `targets`."""
+
+    errs: ClassVar[bool] = False
+
+    def loss(self, task: Task, logits: Any, labels: Any, targets: Any) -> Any:
+        before, change = targets.unbind(1)
+        return ((logits.flatten(1).to(change) - before) * change).sum(1) - REACHED * change.square().sum(1)
+
+    def reached(self, task: Task, logits: Any, labels: Any, targets: Any) -> Any:
+        return self.loss(task, logits, labels, targets) >= 0
+
+
+def _planted(asked: Asked) -> Tensor:
+    """Whether the attack does not move the answers as far as the farthest of a few random points does, its way."""
+    before = asked.model.logits(asked.inputs).flatten(1).double()
+    change = torch.zeros_like(before)
+    for point in _edge(asked.model.space, asked.inputs, asked.aim, asked.p, FEW, asked.seed):
+        other = asked.model.logits(point).flatten(1).double() - before
+        change = torch.where((other.square().sum(1) > change.square().sum(1))[:, None], other, change)
+    there = asked.open & (change.abs().amax(1) > NOISE * before.abs().amax(1).clamp(min=1))
+    missed, (_, rows) = torch.zeros_like(there), parted(there)
+    if len(rows):
+        goal = _Planted()
+        part = replace(asked.aim[rows], goal=goal, targets=torch.stack([before, change], 1)[rows])
+        moved = replace(asked.attack, goal=goal).perturb(asked.model, asked.inputs[rows], part)
+        missed[rows] = ~part.ask(moved)[1]
+    return missed
+
+
 def _anywhere(asked: Asked) -> Tensor:
     """Whether the attack leaves a row although it may change every number to any other."""
     rooms = torch.stack([room(asked.model.space, asked.inputs, way * torch.ones_like(asked.inputs)) for way in (1, -1)])
@@ -219,6 +253,7 @@ SIGNS: Mapping[str, Sign] = {
     "twice the steps find more": Sign(_more_steps, _steps),
     "noise finds more": Sign(_noise),
     "queries alone find more": Sign(_queries, _linf),
+    "a planted answer is not found": Sign(_planted),
     "any change is not enough": Sign(_anywhere, _free),
     "rounding to 8 bits undoes it": Sign(_rounded, _photo),
 }

@@ -82,11 +82,11 @@ def crowded(x):
 
 
 PLANTED = {
-    "a shattered gradient": (shattered, {"the gradient is zero"}),
+    "a shattered gradient": (shattered, {"the gradient is zero", "a planted answer is not found"}),
     "ripples": (rippled, {"finite differences disagree"}),
     "rounded outputs": (rounded, {"the gradient is zero"}),
     "saturated outputs": (saturated, {"the loss does not move"}),
-    "another gradient": (leaning, {"finite differences disagree"}),
+    "another gradient": (leaning, {"finite differences disagree", "a planted answer is not found"}),
     "the rest of the batch": (crowded, {"outputs depend on the batch"}),
 }
 
@@ -149,7 +149,8 @@ def test_an_attack_that_one_step_beats_is_named():
     model, data = answered(NET)
     success = FGSM(eps="16/255")(model, data.inputs, data.labels).success
     assert values["one step finds more"] == pytest.approx(success.float().mean().item())
-    assert {"one step finds more", "noise finds more", "queries alone find more"} <= found
+    expected = {"one step finds more", "noise finds more", "queries alone find more", "a planted answer is not found"}
+    assert expected <= found
     assert values["twice the steps find more"] == 0
 
 
