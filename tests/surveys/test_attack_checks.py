@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from probe import Dataset, Model, Space
-from probe.attacks import FGSM, PGD, DeepFool, Square
+from probe.attacks import APGD, FGSM, PGD, DeepFool, Square
 from probe.attacks.ascent import GradientAttack
 from probe.audit import plan_from, reading, run, verify
 from probe.errors import Unsupported
@@ -181,6 +181,22 @@ def test_rows_that_no_attack_could_move_have_no_sign():
     still = Space(bounds=(0.0, 1.0), reference=IMAGES.reference, mutable=torch.zeros(1, 6, 6, dtype=torch.bool))
     model, data = answered(NET, space=still)
     assert not AttackChecks(queries=5, draws=2)(model, data).evidence.any()
+
+
+def asked_of(attacks, **sections):
+    plan = {"name": "x", "seed": 3, "model": {"zoo": "any"}, "attack": {"methods": attacks, "eps": ["0.1", "0.2"]}}
+    return [survey.attack for survey in plan_from({**plan, **sections}).resolve(form="table").surveys()]
+
+
+def test_a_plan_checks_each_of_its_attacks_at_each_radius():
+    apart = {"method": "apgd", "norm": "l2", "steps": 9, "eps": ["0.7"]}
+    found = asked_of(["fgsm", {"method": "pgd", "steps": 8}, "square", apart], checks={"attack_checks": 0.1})
+    assert found == [
+        *(PGD(steps=8, seed=3, eps=eps) for eps in ("0.1", "0.2")), APGD(norm="l2", steps=9, seed=3, eps="0.7")
+    ]  # fmt: skip  # PGD finds what FGSM does, and Square takes no gradients
+    named = {"methods": [{"method": "attack_checks", "attack": {"method": "pgd", "eps": "0.3"}}]}
+    assert asked_of(["fgsm"], survey=named) == [PGD(eps="0.3")]
+    assert asked_of(["square"], survey={"methods": ["attack_checks"]}) == [None]
 
 
 @pytest.fixture(scope="module")
