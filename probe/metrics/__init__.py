@@ -14,9 +14,11 @@ from probe.metrics.null_player import NullPlayer
 from probe.metrics.pointing_game import PointingGame
 from probe.metrics.prediction import Accuracy, AreaUnderROC, CalibrationError, ExactMatch, RobustAccuracy
 from probe.metrics.random_logit import RandomLogit
+from probe.metrics.rank_stability import RankStability
 from probe.metrics.regression import MeanAbsoluteError, RootMeanSquaredError, RSquared
 from probe.metrics.relevance_mass import RelevanceMass
 from probe.metrics.road import ROAD
+from probe.metrics.seed_stability import SeedStability
 from probe.metrics.sensitivity_n import SensitivityN
 from probe.metrics.sparseness import Sparseness
 from probe.metrics.withstood import Withstood
@@ -44,9 +46,11 @@ __all__ = [
     "PointingGame",
     "RSquared",
     "RandomLogit",
+    "RankStability",
     "RelevanceMass",
     "RobustAccuracy",
     "RootMeanSquaredError",
+    "SeedStability",
     "SensitivityN",
     "Sparseness",
     "Validity",

@@ -19,6 +19,7 @@ from probe.tensors import generator, spans, wide
 
 Removed = Bool[Tensor, "batch subsets features"]
 Sizes = Int[Tensor, "batch subsets"]
+Count = Int[Tensor, "batch 1"]  # of the features that can be removed
 Drops = Float[Tensor, "batch subsets"]  # of the output, where a subset is removed
 Explanations = Float[Tensor, "batch explanations features"]  # the one that is measured, then the random ones
 Sums = Float[Tensor, "batch explanations subsets"]  # of the values of the features that are removed
@@ -82,6 +83,33 @@ class Subsets(Masking, ABC):
 
     def _source(self, stream: int) -> torch.Generator:
         return generator(2 * self.seed + stream, torch.device("cpu"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Correlating(Subsets, ABC):
+    """A metric that correlates sums of values with changes in output, at each of several sizes of subsets (Pearson).
+
+    Evidence is the mean correlation over the sizes at which the output varies, in [-1, 1]; its mean over random
+    explanations with the same values in another order; and 1, the best possible. The value is the lead over random as a
+    share of the best possible lead, at most 1: higher is better, 1 is a perfect correlation at each size, and 0 is no
+    better than random. Features that equal the mean reference are left out. An example whose output no subset changes
+    counts for nothing, and where all are such the value is NaN.
+    """
+
+    @abstractmethod
+    def _sizes(self, count: Count) -> Sizes:
+        """How many features the subsets remove, one column for each size, of (batch, 1) features; maybe none."""
+
+    def _part(self, masked: Masked, rows: slice, values: Explanations) -> Evidence:
+        active = masked.active[rows]
+        sizes = self._sizes(active.sum(1, keepdim=True))
+        removed = self._removed(active, sizes.repeat_interleave(self.samples, 1))
+        sums, drops = summed(values, removed), dropped(masked, rows, removed)
+        parts = [slice(at * self.samples, (at + 1) * self.samples) for at in range(sizes.shape[1])]
+        each = [correlated(sums[..., part], drops[:, part]) for part in parts]
+        found, varies = (torch.stack(list(kind), -1) for kind in zip(*each, strict=True))
+        mean = found.sum(-1) / varies.sum(-1).clamp(min=1)[:, None]
+        return against_random(mean, varies.any(-1))
 
 
 def dropped(masked: Masked, rows: slice, removed: Removed) -> Drops:

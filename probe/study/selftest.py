@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from probe.contracts import Explainer, Metric
-from probe.explainers import InputXGradient, IntegratedGradients, Saliency
+from probe.explainers import InputXGradient, IntegratedGradients, Saliency, SmoothGrad
+from probe.method import param
 from probe.metrics import (
     MPRT,
     ROAD,
@@ -23,7 +24,9 @@ from probe.metrics import (
     NullPlayer,
     PointingGame,
     RandomLogit,
+    RankStability,
     RelevanceMass,
+    SeedStability,
     SensitivityN,
     Sparseness,
 )
@@ -94,6 +97,16 @@ class Unsteady(Explainer):
         return torch.sin(1e4 * inputs)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Drawn(Explainer):
+    """Values that are nothing but a draw."""
+
+    seed: int = param(0, "seed of the values", low=0)
+
+    def attribute(self, model: Model, inputs: Inputs, targets: Labels) -> Inputs:
+        return torch.randn(inputs.shape[1:], generator=generator(self.seed, inputs.device)).expand(inputs.shape)
+
+
 def selftest() -> Iterator[Trial]:
     """Run every metric of explanations on its cases.
 
@@ -139,7 +152,11 @@ def _asking_again(model: Model, inputs: Inputs, targets: Labels) -> Iterator[Cas
     """Cases of the metrics that explain again: other inputs, other outputs, other weights."""
     slopes, ignoring, unsteady = (method(model, inputs, targets) for method in (Saliency(), Ignoring(), Unsteady()))
     asked: dict[str, Any] = {"model": model, "best": slopes}
-    yield Case(about="a constant gradient", metric=MaxSensitivity(), worse=unsteady, expected=1, **asked)
+    for steady in (MaxSensitivity(), RankStability()):
+        yield Case(about="a constant gradient", metric=steady, worse=unsteady, expected=1, **asked)
+    smooth, drawn = (method(model, inputs, targets) for method in (SmoothGrad(draws=4), Drawn()))
+    about = "a constant gradient, whatever the noise"
+    yield Case(about=about, metric=SeedStability(), model=model, best=smooth, worse=drawn, expected=1)
     yield Case(about="outputs with opposite weights", metric=RandomLogit(), worse=ignoring, expected=2, **asked)
     few = torch.zeros(2, FEATURES)
     few[0, :2] = 1  # simple, until weights are random

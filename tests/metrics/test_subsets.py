@@ -97,7 +97,7 @@ def kept_of(metric, monkeypatch):
         taken.append(removed)
         return dropped(masked, rows, removed)
 
-    monkeypatch.setattr(f"probe.metrics.{metric.name()}.dropped", noted)
+    monkeypatch.setattr(f"{type(metric)._part.__module__}.dropped", noted)
     return taken
 
 

@@ -1,0 +1,69 @@
+"""Shared by metrics that explain noisy copies of the inputs, all of them in as few calls as memory allows."""
+
+from abc import ABC
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from probe.contracts import Explainer, Metric
+from probe.errors import Unsupported
+from probe.finding import Aspect
+from probe.formatting import Unit
+from probe.method import param
+from probe.metrics.again import explainer_of
+from probe.model import Model
+from probe.numbers import Number
+from probe.results import Attribution
+from probe.shapes import Inputs, Labels, PerFeature
+from probe.tensors import generator, spans, wide
+
+Copies = Float[Tensor, "copies batch features"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Noisy(Metric[Attribution], ABC):
+    """A metric that asks the explainer about noisy copies of its inputs."""
+
+    aspect: ClassVar[Aspect] = "explanation"
+    unit: ClassVar[Unit] = "signed"
+    reduction: ClassVar[str] = "skill"
+    threshold: ClassVar[float | None] = 0.0  # no steadier than random values
+
+    radius: Number = param(0.02, "the largest noise of a coordinate, in units of the space's scale", low=0.0)
+    samples: int = param(10, "noisy copies of each input, with the same noise for all inputs", low=1, high=10**4)
+    seed: int = param(0, "seed of the noise, and of random orders", low=0)
+
+    def suits(self, result: Attribution) -> bool:
+        return result.inputs.is_floating_point() and isinstance(result.method, Explainer)
+
+    def explained(self, model: Model, result: Attribution) -> tuple[PerFeature, Copies]:
+        """The explanation by feature, and those of the noisy copies of its inputs.
+
+        Raises:
+            Unsupported: if inputs are token ids, or the values were not made by an explainer.
+        """
+        inputs = model.check(result.inputs)
+        targets = model.check_targets(result.targets, inputs)
+        explainer = explainer_of(result, self.name())
+        if not self.suits(result):
+            raise Unsupported(
+                f"{self.name()} asks an explainer about inputs with a little noise, and these are token ids; measure "
+                "explanations of numbers, or leave this metric out"
+            )
+        own = model.space.by_feature(wide(result.values).to(inputs.device))
+        size = max(1, model.rows_per_pass(inputs) // self.samples)
+        moved = [self._moved(model, explainer, inputs[rows], targets[rows]) for rows in spans(len(inputs), size)]
+        return own, torch.cat(moved, 1)
+
+    def _moved(self, model: Model, explainer: Explainer, inputs: Inputs, targets: Labels) -> Copies:
+        """The explanations of noisy copies by feature."""
+        source = generator(2 * self.seed, torch.device("cpu"))
+        noise = 2 * torch.rand(self.samples, 1, *inputs.shape[1:], generator=source) - 1
+        step = self.radius * model.space.scale_of(inputs) * noise.to(inputs)
+        together = inputs.expand(self.samples, *inputs.shape).flatten(0, 1)
+        copies = model.space.project((inputs + step).flatten(0, 1), together)
+        found = explainer(model, copies, targets.repeat(self.samples)).by_feature()
+        return found.view(self.samples, len(inputs), -1)
