@@ -87,6 +87,12 @@ class Perturbation(AnyResult):
         """The size of each example's change, in the unit of the threat."""
         return self.threat.length(self.space, self.perturbed, self.inputs)
 
+    @property
+    def needed(self) -> PerExample:
+        """The size of the change that reached the goal: 0 where none was needed, infinity where it was not reached."""
+        length = torch.where(self.success, self.length, torch.inf)
+        return torch.where(self._reached(self.clean), torch.zeros_like(length), length)
+
     def within(self, amount: float | PerExample) -> "Perturbation":
         """The result at a smaller budget: larger changes are undone.
 

@@ -11,8 +11,22 @@
 """
 
 from probe.study.deciding import Decision, until_decided
+from probe.study.floor import floor
+from probe.study.optimality import optimality
 from probe.study.progress import Standing, to_stderr
+from probe.study.queries import by_queries
 from probe.study.retraining import permuted_labels
 from probe.study.running import read, run
 
-__all__ = ["Decision", "Standing", "permuted_labels", "read", "run", "to_stderr", "until_decided"]
+__all__ = [
+    "Decision",
+    "Standing",
+    "by_queries",
+    "floor",
+    "optimality",
+    "permuted_labels",
+    "read",
+    "run",
+    "to_stderr",
+    "until_decided",
+]
