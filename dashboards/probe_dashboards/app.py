@@ -220,8 +220,11 @@ def _running(folder: str) -> None:
 
 
 def _is_intact(opened: runs.Opened, side: DeltaGenerator, top: DeltaGenerator) -> bool:
-    with top, st.spinner("Verifying the audit; its numbers are shown after that"):
-        result = seals.verified(opened.folder, opened.stamp)
+    # Not a spinner, whose turning takes the browser as long as half of the page does.
+    waiting = top.empty()
+    waiting.text("Verifying the audit; its numbers are shown after that.")
+    result = seals.verified(opened.folder, opened.stamp)
+    waiting.empty()
     recorded = str(opened.bundle.manifest.digest)
     if result.intact and recorded not in result.digests:
         result = runs.Integrity(intact=False, sentence="it changed while it was read; load the page again")

@@ -1,26 +1,21 @@
 """The widgets of the pages. All text of a bundle is escaped here before it reaches the browser."""
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from itertools import count
 from typing import Any, Literal
 from zlib import crc32
 
-import numpy as np
 import pandas as pd
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
-from streamlit.errors import StreamlitDuplicateElementKey
 
 from probe.audit import Bundle
 from probe.palette import INK
 from probe.text import visible
 from probe_dashboards import state
 from probe_dashboards.folding import folded
-from probe_dashboards.views import cards, links, panels, ran, terms
+from probe_dashboards.views import links, panels, ran, terms
 from probe_dashboards.views.panels import Panel
 from probe_dashboards.views.runs import Folder, Opened
-from probe_dashboards.views.words import escaped, md, number, plained
+from probe_dashboards.views.words import md, plained
 
 SHORT = 100  # rows of a table that are shown without scrolling
 TALL = 320  # height of the numbers behind a panel, in pixels
@@ -60,6 +55,13 @@ def select(key: str, label: str, value: str, titles: Mapping[str, str], *, drops
         args=(key, drops),
         width=width,
     )
+
+
+def pick(key: str, label: str, value: str, titles: Mapping[str, str], hint: str, width: int = 300) -> None:
+    """A select box in which nothing need be chosen; what is chosen is written to the page's address."""
+    st.session_state[key] = value or None
+    look: dict[str, Any] = {"index": None, "placeholder": hint, "width": width}
+    st.selectbox(label, list(titles), format_func=titles.__getitem__, key=key, on_change=_follow, args=(key,), **look)
 
 
 def slider(opened: Opened, key: str, label: str, titles: Mapping[str, str], default: str, width: int = 620) -> str:
@@ -141,37 +143,19 @@ def section(title: str, name: str = "") -> None:
     st.header(title, anchor=name or False)
 
 
-def table(frame: pd.DataFrame, alt: str = "") -> None:
-    """A table of foreign text that a screen reader reads."""
-    markdown_table(escaped(frame), alt)
-
-
-def markdown_table(frame: pd.DataFrame, alt: str = "") -> None:
-    """A table whose cells are Markdown already. On a narrow screen its rows are cards."""
-    frame = frame.map(lambda cell: number(cell) if isinstance(cell, int | np.integer) else cell)
-    with _carded([str(name) for name in frame.columns]):
-        st.table(frame, border="horizontal", hide_index=True, alt=md(alt) if alt else None)
-
-
-def _carded(columns: Sequence[str]) -> DeltaGenerator:
-    """A container whose table becomes cards on a narrow screen, where it has many columns."""
-    if not (named := cards.key(columns)):
-        return st.container()
-    st.html(cards.style(columns))
-    for again in count():
-        with suppress(StreamlitDuplicateElementKey):  # another table of this page has the same columns
-            return st.container(key=f"{named}-{again}")
-    raise AssertionError("there is a number that no container has")
-
-
-def linked_table(frame: pd.DataFrame, alt: str) -> None:
-    """A table of foreign text, some of whose cells lead to other pages."""
+def table(frame: pd.DataFrame, alt: str) -> None:
+    """A table of foreign text that a screen reader reads, some of whose cells may lead to other pages."""
     st.html(links.html(frame, alt))
+
+
+def markdown_table(frame: pd.DataFrame, alt: str) -> None:
+    """A table whose cells are Markdown already, of the marks that `marks` knows."""
+    st.html(links.html(frame, alt, marked=True))
 
 
 def method_table(opened: Opened, kind: str, frame: pd.DataFrame, alt: str) -> None:
     """A table whose first column names methods of a kind, which lead to what they do."""
-    linked_table(ran.linked(opened.bundle, kind, frame), alt)
+    table(ran.linked(opened.bundle, kind, frame), alt)
 
 
 def figure(opened: Opened, name: str, caption: str, *keys: str, width: int) -> None:
@@ -258,7 +242,7 @@ def record_table(frame: pd.DataFrame, alt: str) -> None:
     with st.container(key=f"broad-{_mark([alt])}"):
         data_table(frame)
     with st.container(key=f"narrow-{_mark([alt])}"):
-        linked_table(frame, alt)
+        table(frame, alt)
 
 
 def data_expander(title: str, make: Callable[[], pd.DataFrame]) -> None:
@@ -319,6 +303,9 @@ def _searched(key: str) -> None:
 
 
 def _follow(key: str, drops: str = "") -> None:
-    st.query_params[key] = str(st.session_state[key])
+    if st.session_state[key] is None:
+        drops = key
+    else:
+        st.query_params[key] = str(st.session_state[key])
     if drops in st.query_params:
         del st.query_params[drops]

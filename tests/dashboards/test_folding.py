@@ -8,7 +8,7 @@ from probe_dashboards.views import methods, panels
 from streamlit.testing.v1 import AppTest
 
 from probe.registry import FAMILIES, listed
-from tests.dashboards.test_pages import show, text  # noqa: F401  a fixture
+from tests.dashboards.test_pages import show, tables, text  # noqa: F401  a fixture
 
 
 @pytest.fixture(autouse=True)
@@ -38,15 +38,19 @@ def test_a_csv_is_written_when_it_is_downloaded(show, bundles, monkeypatch):  # 
     assert len(app.get("download_button")) == 1
 
 
-def test_methods_lists_all_methods_and_tells_of_those_that_are_opened(show, bundles, monkeypatch):  # noqa: F811
+def test_methods_lists_all_methods_and_tells_of_the_one_that_is_chosen(show, bundles, monkeypatch):  # noqa: F811
     told = []
     monkeypatch.setattr(methods, "facts", lambda entry: told.append(entry.name) or pd.DataFrame())
     app = show(bundles.table.folder.parent, "methods")
-    assert len(app.expander) > sum(len(listed(family)) for family in FAMILIES)
+    shown = "".join(tables(app))
+    assert all(f'<a href="methods?m={name}">' in shown for family in FAMILIES for name in listed(family))
     assert told == []
-    app.session_state["open saliency"] = True
-    app.run()
+    app.selectbox(key="m").select("saliency").run()
     assert told == ["saliency"]
+    assert app.query_params["m"] == "saliency"
+    app.selectbox(key="m").set_value(None).run()
+    assert "m" not in app.query_params
+    assert len(told) == 1
 
 
 def test_the_methods_of_a_page_are_looked_up_when_somebody_asks_what_they_do(show, bundles, monkeypatch):  # noqa: F811

@@ -267,14 +267,6 @@ def test_drawing_figures_leaves_no_open_figure(bundles):
     assert not _pylab_helpers.Gcf.figs
 
 
-def test_a_table_keeps_its_numbers_when_its_text_is_escaped():
-    from probe_dashboards.views.words import escaped
-
-    frame = escaped(pd.DataFrame({"<b>": ["<i>", "ok"], "n": [1, 2]}))
-    assert list(frame["n"]) == [1, 2]
-    assert "<" not in "".join(frame.columns) + "".join(frame.iloc[:, 0])
-
-
 def test_standard_errors_of_a_bundle_stand_beside_the_values_and_on_the_bars(bundles, monkeypatch):
     bundle, row = bundles.table, instance.rows(bundles.table)[0]
     assert explained.errors(bundle, row, "lime") is None

@@ -75,7 +75,7 @@ def _compare(opened: Opened) -> None:
     few = bias.small(bundle, by)
     if len(few) and not threshold:
         widgets.section(f"{'Means' if numbers else 'Rates'} of groups with too few rows to be reliable")
-        widgets.table(few)
+        widgets.table(few, "Groups that are too small")
 
 
 def _threshold(opened: Opened, by: str) -> str:

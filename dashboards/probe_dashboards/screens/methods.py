@@ -6,7 +6,6 @@ import streamlit as st
 
 from probe import guests
 from probe_dashboards import state, widgets
-from probe_dashboards.folding import folded
 from probe_dashboards.views import methods
 from probe_dashboards.views.panels import Panel
 from probe_dashboards.views.runs import Folder
@@ -27,23 +26,31 @@ def draw(folder: Folder) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         family = widgets.control(folder, "family", "Show", families, drops="m")
         text = widgets.search("q", "name, paper, words")
-    asked = st.query_params.get("m", "")
-    if asked:
-        choice = state.choose("method", asked, list(known))
-        if choice.stale:
-            folder.messages.warning(md(choice.stale), icon=":material/link_off:")
-        _one(known[choice.value], folder, alone=True)
+        found = methods.chosen(known, "" if family == "all" else family, text)
+        one = _asked(folder, list(known))
+        titles = {each.name: each.title for each in found} | ({one: known[one].title} if one else {})
+        widgets.pick("m", "Method", one, titles, "choose one", width=230)
+    if one:
+        _one(known[one], folder)
         st.page_link(folder.pages["methods"], label="All methods", icon=":material/list:")
         return
-    found = methods.chosen(known, "" if family == "all" else family, text)
     if not found:
         st.text("No method matches. Search for fewer words.")
     for title in dict.fromkeys(methods.family(each.family) for each in found):
         widgets.section(md(title))
-        for each in (each for each in found if methods.family(each.family) == title):
-            folded(f"**{md(each.title)}**  \n{md(each.summary)}", each.name, partial(_one, each, folder))
+        widgets.table(methods.listed([each for each in found if methods.family(each.family) == title]), title)
     panel = Panel("methods", "All methods", partial(methods.table, found), LIMITS[0], "")
     widgets.facts(panel, "probe methods", 'from probe.registry import listed\n\nlisted("explainer")')
+
+
+def _asked(folder: Folder, names: list[str]) -> str:
+    """The method that a link asks for, or the nearest that exists; empty where it asks for none."""
+    if not (name := st.query_params.get("m", "")):
+        return ""
+    choice = state.choose("method", name, names)
+    if choice.stale:
+        folder.messages.warning(md(choice.stale), icon=":material/link_off:")
+    return choice.value
 
 
 def entries() -> dict[str, methods.Entry]:
@@ -56,12 +63,9 @@ def _entries(*packages: str) -> dict[str, methods.Entry]:
     return methods.entries()
 
 
-def _one(entry: methods.Entry, folder: Folder, *, alone: bool = False) -> None:
-    if alone:
-        widgets.section(md(entry.title), entry.name.replace("_", "-"))
-        st.markdown(md(entry.summary))
-    for paragraph in entry.paragraphs:
-        st.markdown(md(paragraph))
+def _one(entry: methods.Entry, folder: Folder) -> None:
+    widgets.section(md(entry.title), entry.name.replace("_", "-"))
+    st.markdown("\n\n".join(map(md, (entry.summary, *entry.paragraphs))))
     widgets.markdown_table(methods.facts(entry), f"What is known of {entry.title}")
     if entry.settings:
         widgets.table(methods.settings(entry), f"Settings of {entry.title}")
@@ -69,19 +73,6 @@ def _one(entry: methods.Entry, folder: Folder, *, alone: bool = False) -> None:
         st.caption("It has no settings.")
     for cost in methods.costs(entry, folder.runs):
         st.caption(md(f"It cost in {cost}."))
-    if alone:
-        panel = Panel(
-            entry.name.replace("_", "-"),
-            entry.title,
-            methods.settings(entry),
-            methods.LIMITS.get(entry.family, LIMITS[0]),
-            "",
-        )
-        widgets.facts(panel, methods.command(entry), methods.python(entry))
-    else:
-        st.page_link(
-            folder.pages["methods"],
-            label=f"Link to {md(entry.title)}",
-            icon=":material/link:",
-            query_params={"m": entry.name},
-        )
+    lacks = methods.LIMITS.get(entry.family, LIMITS[0])
+    panel = Panel(entry.name.replace("_", "-"), entry.title, methods.settings(entry), lacks, "")
+    widgets.facts(panel, methods.command(entry), methods.python(entry))

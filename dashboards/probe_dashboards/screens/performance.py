@@ -56,7 +56,7 @@ def _classes(opened: Opened, one: str) -> None:
     bundle = opened.bundle
     _confusion(opened, one)
     widgets.section("Precision and recall by class", "by-class")
-    widgets.linked_table(decided.by_class(bundle, opened.id, one), "Precision and recall of each class")
+    widgets.table(decided.by_class(bundle, opened.id, one), "Precision and recall of each class")
     st.caption(
         f"{decided.never(bundle, one)}Precision: of the rows predicted as a class, the share that are of it. "
         f"Recall: of the rows of a class, the share that were decided for. 95 % Wilson intervals. {OPENS}"
@@ -75,18 +75,18 @@ def _classes(opened: Opened, one: str) -> None:
 
 
 def _bins(opened: Opened, label: str) -> None:
-    widgets.linked_table(performance.bins(opened.bundle, label, opened.id), "Accuracy by confidence")
+    widgets.table(performance.bins(opened.bundle, label, opened.id), "Accuracy by confidence")
 
 
 def _errors(opened: Opened, one: str) -> None:
-    widgets.linked_table(sliced.distribution(opened.bundle, opened.id, one), "Rows by error")
+    widgets.table(sliced.distribution(opened.bundle, opened.id, one), "Rows by error")
     st.caption(OPENS)
 
 
 def _confusion(opened: Opened, one: str) -> None:
     bundle = opened.bundle
     widgets.section("Confusion matrix", "confusion")
-    widgets.linked_table(decided.confusion(bundle, opened.id, one), "Confusion matrix: rows by label and answer")
+    widgets.table(decided.confusion(bundle, opened.id, one), "Confusion matrix: rows by label and answer")
     many = len(decided.classes(bundle, one)) > reading.MATRIX
     what = "The most frequent mistakes" if many else "Rows: labels; columns: answers"
     st.caption(f"{what}, each with its share of the rows of that label. {OPENS}")
@@ -131,7 +131,7 @@ def _thresholds(opened: Opened, one: str) -> None:
     widgets.figure(opened, "thresholds", caption, one, width=640)
     at = f"Predicts {yes} at a probability of {share(cut)} or more"
     st.markdown(md(f"{at}{', as the model does' if cut == used else ''}."))
-    widgets.linked_table(decided.threshold(bundle, opened.id, one, cut), at)
+    widgets.table(decided.threshold(bundle, opened.id, one, cut), at)
     st.caption(f"Recomputed from the stored probabilities, with 95 % Wilson intervals. {OPENS}")
     widgets.behind(opened, decided.panel(bundle, "threshold_rates", one))
 
@@ -163,7 +163,7 @@ def _slices(opened: Opened, one: str) -> None:
         st.text("The data name no groups, so that there are no slices but the classes.")
         st.code('[data]\ngroups = ["sex", "race"]', language="toml")
         return
-    widgets.linked_table(found if found["Note"].any() else found.drop(columns="Note"), "Groups, the worst first")
+    widgets.table(found if found["Note"].any() else found.drop(columns="Note"), "Groups, the worst first")
     interval = "t intervals" if sliced.of_numbers(bundle) else "Wilson intervals"
     st.caption(f"Groups and pairs of groups, the worst first, with 95 % {interval}; too small ones last. {OPENS}")
     widgets.behind(opened, sliced.slice_panel(bundle, one))

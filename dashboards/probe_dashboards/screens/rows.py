@@ -40,7 +40,7 @@ def draw(opened: Opened) -> None:
     widgets.section(said, "rows")
     last = rows.pages(len(found))
     number = int(widgets.asked(opened, "page", [str(at) for at in range(1, last + 1)]))
-    widgets.linked_table(rows.linked(bundle, rows.page(found, number), opened.id, wanted), "The rows that match")
+    widgets.table(rows.linked(bundle, rows.page(found, number), opened.id, wanted), "The rows that match")
     _turn(number, last)
     st.page_link(
         opened.pages["instance"],

@@ -4,6 +4,7 @@ from functools import partial
 
 import streamlit as st
 
+from probe.audit import Bundle
 from probe.statuses import STATUSES
 from probe_dashboards import widgets
 from probe_dashboards.folding import folded
@@ -44,7 +45,8 @@ def draw(opened: Opened) -> None:
     for group in shown:
         st.subheader(md(group.title), anchor=False)
         widgets.markdown_table(group.findings, f"{group.title}: findings")
-        folded("How each was measured", f"measured {group.title}", partial(widgets.markdown_table, group.measured))
+        measured = partial(widgets.markdown_table, group.measured, f"{group.title}: how each was measured")
+        folded("How each was measured", f"measured {group.title}", measured)
         if group.page:
             widgets.evidence(opened, group.page)
     widgets.said(
@@ -59,15 +61,14 @@ def draw(opened: Opened) -> None:
         ended = "Every step was run, but the audit ended before its findings were computed."
         st.text("Everything in the plan was run." if bundle.complete else ended)
     else:
-        widgets.table(absent)
+        widgets.table(absent, "Checks that were not run, and why")
     widgets.section("What was audited")
-    widgets.table(summary.subject(bundle))
+    widgets.table(summary.subject(bundle), "Model, data and machine of this audit")
     st.caption("SHA-256 digests of")
     st.code(summary.digests(bundle), language=None, wrap_lines=True)
     widgets.data_expander("Steps and their cost", lambda: summary.steps(bundle))
     widgets.section("The plan")
-    with st.expander("The plan as TOML"):
-        st.code(summary.plan(bundle), language="toml", wrap_lines=True)
+    folded("The plan as TOML", "plan", partial(_plan, bundle))
     st.download_button(
         "Download the plan",
         summary.plan(bundle),
@@ -91,6 +92,10 @@ def _report(opened: Opened) -> None:
     st.download_button(
         name, page, "report.html", "text/html", icon=":material/description:", on_click="ignore", type="primary"
     )
+
+
+def _plan(bundle: Bundle) -> None:
+    st.code(summary.plan(bundle), language="toml", wrap_lines=True)
 
 
 def _counts(counts: dict[str, int]) -> None:

@@ -1,4 +1,4 @@
-"""Addresses of other pages, and tables whose cells lead there."""
+"""Addresses of other pages, and tables, whose cells may lead there."""
 
 from collections.abc import Mapping
 from html import escape
@@ -9,7 +9,10 @@ import numpy as np
 import pandas as pd
 
 from probe.text import visible
+from probe_dashboards.views import marks
 from probe_dashboards.views.words import number
+
+FEWEST = 3  # columns of a table whose rows are cards on a narrow screen; fewer fit beside each other on a phone
 
 
 class Link(NamedTuple):
@@ -24,18 +27,20 @@ def address(page: str, run: str, asked: Mapping[str, str]) -> str:
     return f"{page}?{urlencode({'run': run, **asked})}"
 
 
-def html(frame: pd.DataFrame, alt: str) -> str:
-    """A table of foreign text as HTML. A cell that is a `Link` leads there."""
+def html(frame: pd.DataFrame, alt: str, *, marked: bool = False) -> str:
+    """A table of foreign text as HTML. A cell that is a `Link` leads there; if `marked`, texts are Markdown."""
     names = [escape(visible(name)) for name in frame.columns]
     head = "".join(f'<th scope="col">{name}</th>' for name in names)
     lines = []
     for cells in frame.itertuples(index=False, name=None):
         told = [
-            f'<td data-name="{_attribute(name)}">{_cell(cell)}</td>' for name, cell in zip(names, cells, strict=True)
+            f'<td data-name="{_attribute(name)}">{_cell(cell, marked=marked)}</td>'
+            for name, cell in zip(names, cells, strict=True)
         ]
         lines.append(f"<tr>{''.join(told)}</tr>")
+    look = "linked cards" if len(names) >= FEWEST else "linked"
     return (
-        f'<div class="linked" role="region" tabindex="0" aria-label="{_attribute(escape(visible(alt)))}"><table>'
+        f'<div class="{look}" role="region" tabindex="0" aria-label="{_attribute(escape(visible(alt)))}"><table>'
         f"<thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table></div>"
     )
 
@@ -45,7 +50,9 @@ def _attribute(name: str) -> str:
     return name.replace("&lt;", "&lt;\N{WORD JOINER}").replace("&gt;", "\N{WORD JOINER}&gt;")
 
 
-def _cell(cell: object) -> str:
+def _cell(cell: object, *, marked: bool) -> str:
+    if marked and isinstance(cell, str):
+        return f"<span>{marks.html(cell)}</span>"  # one element, which stands beside the name of its column in a card
     if isinstance(cell, Link):
         return f'<a href="{escape(cell.address)}">{escape(visible(cell.text))}</a>'
     return escape(visible(number(cell) if isinstance(cell, int | np.integer) else cell))

@@ -15,6 +15,7 @@ from probe.declared import type_name
 from probe.formatting import DASH, count, duration, words
 from probe.method import Method
 from probe.text import visible
+from probe_dashboards.views.links import Link
 from probe_dashboards.views.runs import Run
 from probe_dashboards.views.words import md
 
@@ -175,6 +176,12 @@ def costs(entry: Entry, runs: Sequence[Run], most: int = 3) -> list[str]:
         f"{title}: {count(forward)} examples forward, {count(backward)} backward, {duration(seconds)}"
         for title, (forward, backward, seconds) in seen[:most]
     ]
+
+
+def listed(known: Sequence[Entry]) -> pd.DataFrame:
+    """What each method does, whose name leads to the rest."""
+    rows = [(Link(entry.title, f"methods?m={entry.name}"), entry.summary) for entry in known]
+    return pd.DataFrame(rows, columns=["Method", "What it does"])
 
 
 def table(known: Sequence[Entry]) -> pd.DataFrame:

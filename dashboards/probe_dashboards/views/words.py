@@ -73,11 +73,6 @@ def threshold(value: Any, direction: str, unit: Unit = "number") -> str:
     return formatting.threshold(value, direction, unit) or formatting.DASH
 
 
-def escaped(frame: pd.DataFrame) -> pd.DataFrame:
-    """A table of foreign text, escaped for Markdown."""
-    return frame.map(lambda cell: md(cell) if isinstance(cell, str) else cell).rename(columns=lambda name: md(name))
-
-
 def plained(frame: pd.DataFrame) -> pd.DataFrame:
     """A table of foreign text for st.dataframe, which shows text as it is and can export to a spreadsheet."""
     table = frame.map(lambda cell: harmless(visible(cell)) if isinstance(cell, str) else cell)
