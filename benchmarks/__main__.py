@@ -14,6 +14,7 @@ ROOT = Path(__file__).parent.parent
 SCRIPTS = {
     "explainers": ("shap", "lime"),
     "shapley": ("captum",),
+    "images": ("captum", "lime"),
     "pgd": ("torchattacks", "foolbox"),
     "quality": ("quantus",),
     "bounds": ("auto_LiRPA",),

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 import probe
-from benchmarks import bounds, pgd, quality
+from benchmarks import bounds, images, pgd, quality
 from probe import zoo
 from probe.explainers import InputXGradient, IntegratedGradients, Saliency
 
@@ -73,6 +73,12 @@ def metrics() -> Iterator[str]:
     yield from quality.wrong(quality.beside(2, 0))
 
 
+def explanations() -> Iterator[str]:
+    """Explanations of images beside captum's."""
+    same = ("smooth_grad", "grad_cam", "lrp", "occlusion")
+    yield from images.wrong({name: images.beside(name, 2, 0) for name in same})
+
+
 def certificates() -> Iterator[str]:
     """Bounds of a network beside auto_LiRPA's."""
     yield from bounds.wrong({"residual": bounds.beside("residual", 2, 0, rows=300)})
@@ -80,7 +86,7 @@ def certificates() -> Iterator[str]:
 
 CHECKS: dict[Callable[[], Iterator[str]], tuple[str, ...]] = {
     gradients: ("captum",), rates: ("fairlearn",), attacks: pgd.PEERS, metrics: quality.PEERS,
-    certificates: bounds.PEERS,
+    certificates: bounds.PEERS, explanations: ("captum",),
 }  # fmt: skip
 
 

@@ -37,16 +37,26 @@ def there(peers: Sequence[str]) -> list[str]:
 
 
 def in_turn(sides: Mapping[str, Callable[[], Any]], repeats: int) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
-    """What each side gives, and its seconds: of each run, one side after the other in each, and their median."""
+    """What each side gives, and its seconds: of each run, one side after the other in each, and their median.
+
+    Seconds of the processor, over all threads, change little where others use the machine.
+    """
     given = {name: side() for name, side in sides.items()}  # the first run warms up
     spent: dict[str, list[float]] = {name: [] for name in sides}
+    processor: dict[str, list[float]] = {name: [] for name in sides}
     for _ in range(repeats):
         for name, side in sides.items():
-            started = time.perf_counter()
+            started, used = time.perf_counter(), time.process_time()
             side()
             spent[name].append(round(time.perf_counter() - started, 5))
+            processor[name].append(time.process_time() - used)
     return given, {
-        name: {"seconds": statistics.median(runs) if runs else None, "runs": runs} for name, runs in spent.items()
+        name: {
+            "seconds": statistics.median(runs) if runs else None,
+            "processor": round(statistics.median(processor[name]), 5) if runs else None,
+            "runs": runs,
+        }
+        for name, runs in spent.items()
     }
 
 

@@ -121,6 +121,20 @@ def of_metrics(told: dict[str, Any]) -> Iterator[tuple[str, ...]]:
         yield f"{metric} of `fashion-cnn`", seconds(ours), f"quantus {seconds(peer)}", times(ours / peer), ""
 
 
+def of_explanations(told: dict[str, Any]) -> Iterator[tuple[str, ...]]:
+    """Explanations of images, or of a table's rows, with equal answers, or at equal error."""
+    for name, found in told["cases"].items():
+        ours, peer = (found["sides"][side]["seconds"] for side in ("probe", found["peer"]))
+        rows = "rows of `adult-mlp`" if name.endswith("of_rows") else "images of `fashion-cnn`"
+        yield (
+            f"{TITLES[name]}, {found['images']} {rows}",
+            seconds(ours),
+            f"{found['peer'].replace(',', '')} {seconds(peer)}",
+            times(ours / peer),
+            "",
+        )
+
+
 def of_bounds(told: dict[str, Any]) -> Iterator[tuple[str, ...]]:
     """Certificates by bounds beside auto_LiRPA, with the images that are certified."""
     for network, methods in told["networks"].items():
@@ -150,9 +164,16 @@ def of_groups(told: dict[str, Any]) -> Iterator[tuple[str, ...]]:
             )
 
 
+TITLES = {
+    "smooth_grad": "SmoothGrad of 50 copies", "grad_cam": "GradCAM", "lrp": "LRP by the epsilon rule",
+    "occlusion": "Occlusion, 4 x 4 by 2", "integrated_gradients": "IntegratedGradients to 1 % of the sum",
+    "integrated_gradients_of_rows": "IntegratedGradients to 1 % of the sum",
+    "lime": "Lime of 40 superpixels at equal error",
+}  # fmt: skip
 # What is written where its file is there.
 OTHERS = {
-    "pgd": of_attacks, "black_box": of_queries, "bounds": of_bounds, "quality": of_metrics, "fairness": of_groups
+    "images": of_explanations, "pgd": of_attacks, "black_box": of_queries, "bounds": of_bounds, "quality": of_metrics,
+    "fairness": of_groups,
 }  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from benchmarks import __main__ as benchmark
-from benchmarks import answers, black_box, bounds, fairness, growth, quality, sides
+from benchmarks import answers, black_box, bounds, fairness, growth, images, quality, sides
 from benchmarks.pgd import EPS
 
 
@@ -32,6 +32,9 @@ def test_what_each_comparison_calls_wrong():
     told = {"largest difference": 0.1, "sides": {}}
     assert list(quality.wrong({"infidelity": told})) == ["infidelity differs from quantus' by 0.1 of its largest value"]
     assert list(quality.wrong({"infidelity": told | {"largest difference": 1e-7}})) == []
+    assert list(
+        images.wrong({"occlusion": {"largest difference": 1e-3}, "lrp": {"largest difference": 1e-3}, "lime": {}})
+    ) == ["occlusion differs from captum's by 0.001 of its largest value"]
     behind = {method: {"largest lead of the peer's": 0.5 if method == "CROWN" else -0.5} for method in bounds.METHODS}
     assert list(bounds.wrong({"net": behind})) == [
         "CROWN of net is looser than auto_LiRPA's by 0.5 of the largest logit"

@@ -75,7 +75,7 @@ class IntegratedGradients(Explainer):
 
     Values are in output units and sum to output(input) - output(mean reference), up to the error of the quadrature.
     Gauss-Legendre quadrature is exact where the gradient is a polynomial of degree 2 * steps - 1 along the path. Where
-    the values of an example do not sum to that difference, its path is divided into pieces of up to 8 points, and
+    the values of an example do not sum to that difference, its path is divided into pieces of up to 3 points, and
     pieces with a residual are halved again.
 
     >>> import torch

@@ -29,6 +29,7 @@ from probe.explainers.followed import (
 
 Rule = Literal["epsilon", "gamma", "z+"]
 
+_ALIKE = {"clamp", "clip", "to", "float", "double", "type_as", "contiguous", "clone"}  # what each input becomes
 _LARGEST = {"max_pool1d", "max_pool2d", "max_pool3d", "amax", "max", "adaptive_max_pool1d", "adaptive_max_pool2d"}
 
 
@@ -108,7 +109,7 @@ class Relevance(Rules):
         self, name: str, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], several: list[int]
     ) -> Tensor | None:
         """Inputs that are scaled and shifted one by one keep their relevance: None where they are not."""
-        if name not in SUMS | QUOTIENTS | SCALES | {"clamp", "clip"} or len(several) != 1:
+        if name not in SUMS | QUOTIENTS | SCALES | _ALIKE or len(several) != 1:
             return None
         at = several[0]
         old = self._scaled.get(id(args[at]))
@@ -164,10 +165,10 @@ class Relevance(Rules):
         self, name: str, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], at: int
     ) -> Tensor:
         numbers = args[at]
-        value = func(*(each.detach() if isinstance(each, Tensor) else each for each in args), **kwargs)
         if name == "batch_norm":
+            given = func(*args, **kwargs)
             still = func(torch.zeros_like(numbers), *args[1:], **kwargs).detach()
-            return self._shared(func(*args, **kwargs) - still, value, value)
+            return self._shared(given - still, given.detach(), given.detach())
         weight = (args[1 - at] if len(args) > 1 else kwargs["weight"]).detach()
         more = args[3:] if name in WEIGHTED else args[2:]
         told = {key: each for key, each in kwargs.items() if key not in ("bias", "weight")}
@@ -178,16 +179,21 @@ class Relevance(Rules):
             return found
 
         up, down = weight.clamp(min=0), weight.clamp(max=0)
+        rest = _bias(name, weight, args, kwargs)
         if bounds := self._bounds.get(id(numbers)):
             self.boxed = True
+            value = times(numbers.detach(), weight) + rest
             inside = times(numbers, weight) - times(bounds[0], up) - times(bounds[1], down)
             return self._shared(inside, value, inside.detach())
         inside = times(numbers, weight)
-        rest = value - inside.detach()  # the bias
+        value = inside.detach() + rest
         rule = self.kinds[0 if name.startswith("conv") else 1]
         if rule == "epsilon":
             return self._shared(inside, value, value)
-        raises = times(numbers.clamp(min=0), up) + times(numbers.clamp(max=0), down)
+        raises = times(numbers.clamp(min=0), up)
+        # Of numbers that a ReLU gave nothing is below 0. On an accelerator the question would wait for it.
+        if numbers.device.type != "cpu" or bool((numbers < 0).any()):
+            raises = raises + times(numbers.clamp(max=0), down)
         if rule == "z+":
             return self._shared(raises, value, raises.detach() + rest.clamp(min=0))
         inside = inside + self.gamma * torch.where(value > 0, raises, inside - raises)
@@ -205,6 +211,14 @@ class Relevance(Rules):
         found = function(here)
         part = numbers * torch.where(here == 0, 0, found / torch.where(here == 0, 1, here))
         return part + (found - part).detach()
+
+
+def _bias(name: str, weight: Tensor, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
+    """The constant that a layer adds to what its weights give, shaped to be added; 0 where there is none."""
+    bias = kwargs.get("bias", args[2] if len(args) > 2 else None) if name in WEIGHTED else None
+    if not isinstance(bias, Tensor):
+        return weight.new_zeros(())
+    return bias.detach() if name == "linear" else bias.detach().view(-1, *[1] * int(name[-2]))
 
 
 def _fits(shape: torch.Size, into: torch.Size) -> bool:

@@ -195,6 +195,17 @@ def test_by_z_plus_a_bias_takes_its_part_only_where_it_raises_the_sum(bias, expe
     assert_close(found, torch.tensor([expected]), rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize(("last", "expected"), [(0.5, [0.5, 1, -0.5]), (1.0, [0.2, 0.4, -1.6])])
+def test_negative_numbers_by_hand(last, expected):
+    """Parts are x w, and those of the sum's sign count twice."""
+    model = Model(
+        forward=lambda x: F.linear(x, torch.tensor([[1.0, -1.0, -4.0], [-9.0, 0.0, 0.0]])),
+        space=Space(bounds=(-9.0, 9.0)),
+    )
+    found = LRP(dense="gamma", gamma=1.0)(model, torch.tensor([[1.0, -2.0, last]]), FIRST).values
+    assert_close(found, torch.tensor([expected]), rtol=1e-4, atol=1e-4)
+
+
 @pytest.mark.parametrize(
     "first",
     [
@@ -202,6 +213,7 @@ def test_by_z_plus_a_bias_takes_its_part_only_where_it_raises_the_sum(bias, expe
         lambda x: x - x / 2,
         lambda x: (2 * x - 1) / 4 + x,
         lambda x: x.mul(2).add_(1) + (x + 1) * 3,
+        lambda x: (x.to(torch.float32).clone().contiguous() - 0.5) / 0.25,
     ],
 )
 def test_inputs_that_are_scaled_and_used_as_they_are_too_keep_their_relevance(first):
