@@ -73,7 +73,7 @@ def facts(package: Path, *others: Path) -> Mapping[str, Facts]:
     found: dict[str, Facts] = {}
     for node in own.classes.values():
         line = list(_line(node, known))
-        if _is_method(line) and not _is_abstract(line):
+        if _is_public(line):
             theirs = [each for each in line if own.classes.get(each.name) is each]
             functions = {part.name for each in theirs for part in each.body if isinstance(part, ast.FunctionDef)}
             summary = (ast.get_docstring(node) or "").partition("\n")[0]
@@ -104,7 +104,7 @@ def catalogue(package: Path, *others: Path) -> Mapping[str, type[Method]]:
     own, rest = _Source.of([package]), _Source.of(others)
     known = _Source({**rest.classes, **own.classes}, {**rest.assigned, **own.assigned})
     lines = [list(_line(node, known.classes)) for node in own.classes.values()]
-    found = [_bare(line, known) for line in lines if _is_method(line) and not _is_abstract(line)]
+    found = [_bare(line, known) for line in lines if _is_public(line)]
     return {kind.name(): kind for kind in sorted(found, key=lambda kind: kind.name())}
 
 
@@ -172,6 +172,11 @@ def _name(node: ast.expr) -> str:
 
 def _is_method(line: list[ast.ClassDef]) -> bool:
     return any(Method.__name__ in _bases(node) for node in line)
+
+
+def _is_public(line: list[ast.ClassDef]) -> bool:
+    """Whether users may ask for it: a method that can be made, whose name does not begin with an underscore."""
+    return _is_method(line) and not _is_abstract(line) and not line[-1].name.startswith("_")
 
 
 def _is_abstract(line: list[ast.ClassDef]) -> bool:

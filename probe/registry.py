@@ -44,7 +44,8 @@ def methods() -> Mapping[str, type[Any]]:
 def listed(family: str) -> Mapping[str, type[Method]]:
     """The methods of a family with names, summaries and settings only, without importing torch."""
     try:
-        found = dict(catalogue(guests.source(FAMILIES[family]), *CONTRACTS))
+        own = catalogue(guests.source(FAMILIES[family]), *CONTRACTS)
+        found = {name: kind for name, kind in own.items() if kind.family == family}
         others = guests.named()
         homes = [guests.source(name) for name in FAMILIES.values()] if others else []
         for name in others:
@@ -96,10 +97,15 @@ def _built(value: Any, hint: Any) -> Any:
 
 
 def _defined() -> Iterator[type[Any]]:
-    """The concrete methods that probe's own packages define, and those of others."""
+    """The concrete methods that probe's own packages define, and those of others, unless a name says private: _Name."""
     own = (module for home in FAMILIES.values() for module in guests.modules(home))
     for module in chain(own, guests.brought()):
         for thing in vars(module).values():
             defined_here = isclass(thing) and thing.__module__ == module.__name__ and issubclass(thing, Method)
-            if defined_here and getattr(thing, "family", None) in FAMILIES and not isabstract(thing):
+            if (
+                defined_here
+                and not thing.__name__.startswith("_")
+                and getattr(thing, "family", None) in FAMILIES
+                and not isabstract(thing)
+            ):
                 yield thing
