@@ -144,6 +144,11 @@ def test_each_reduction_is_what_its_name_says():
         "proportion": "Wilson interval",
         "proportion of those counted": "Wilson interval",
         "calibration error": "interval by the noise of its bins",
+        "debiased calibration error": "interval by the noise of its bins",
+        "temperature": "sandwich interval",
+        "area of pairs": "interval by placements",
+        "found at false alarms": "Wilson interval, and that of the threshold",
+        "missed at false alarms": "Wilson interval, and that of the threshold",
     }
 
 

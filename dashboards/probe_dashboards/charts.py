@@ -126,8 +126,10 @@ def _breakdown(bundle: Bundle, norm: str = "") -> Spec:
     return _intervals(robustness.breakdown(bundle, norm).rename(columns=columns), "share")
 
 
-def _survey(bundle: Bundle, slug: str) -> Spec:
+def _survey(bundle: Bundle, slug: str) -> Spec | None:
     found = proofs.surveys(bundle)[slug]
+    if found.table is not None:
+        return None
     if found.places:
         return _along(found)
     rows = list(found.rows)[: proofs.DRAWN]

@@ -132,6 +132,9 @@ def _survey(bundle: Bundle, slug: str) -> Axes:
         numbers, unit = proofs.curve(list(found.rows)), found.rows[0].unit
         columns = (numbers[name] for name in ("value", "low", "high"))
         return plots.along(list(found.places), *columns, unit=unit, labels=(found.along, found.asks))
+    if (table := found.table) is not None:
+        across = found.split.strip(" ,:")
+        return plots.cells(table, list(table.index), list(table.columns), unit=found.rows[0].unit, labels=(across, ""))
     rows = list(found.rows)[: proofs.DRAWN]
     numbers = proofs.curve(rows)
     ax = plots.new_axes(4.8, 0.72 + 0.24 * max(len(rows), 2))

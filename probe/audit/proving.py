@@ -78,7 +78,8 @@ def survey(method: Survey, plan: Plan, model: Model, data: Dataset, start: int) 
         direction=method.direction,
         threshold=plan.threshold(method),
         title=method.asks,
-        notes={"item": method.item, "about": method.about} | ({"along": method.along()} if method.along() else {}),
+        notes={"item": method.item, "about": method.about}
+        | {name: said for name, said in (("along", method.along()), ("split", method.split)) if said},
         status="done",
         why="",
     )

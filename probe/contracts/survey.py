@@ -43,6 +43,7 @@ class Survey(Reducer, ABC):
     about: ClassVar[About] = "model"  # what its findings are about: the model, or how far a method can be trusted
     needs: ClassVar[frozenset[Need]] = frozenset()  # of the model
     item: ClassVar[str] = "feature"  # what an item is called
+    split: ClassVar[str] = ""  # what stands between row and column in the name of an item, where they make a table
     asks: ClassVar[str]  # what is measured of an item, in a few words
     each: ClassVar[str] = (
         ""  # a setting that is an attack: unless a plan sets it, it is each of its own, at each radius

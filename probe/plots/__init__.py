@@ -3,6 +3,7 @@
 from probe.plots.answers import errors, predicted, roc, roc_by, thresholds
 from probe.plots.bars import bars, shared_order, whiskers
 from probe.plots.canvas import new_axes, to_png, to_svg
+from probe.plots.cells import cells
 from probe.plots.curves import Curve, along, learning, reliability, robustness
 from probe.plots.drawers import Drawer, Example, Values, drawer_of
 from probe.plots.graph import edge_changes, graph, symmetrise
@@ -24,6 +25,7 @@ __all__ = [
     "along",
     "bars",
     "before_and_after",
+    "cells",
     "channels_last",
     "drawer_of",
     "edge_changes",

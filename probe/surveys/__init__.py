@@ -3,6 +3,7 @@
 from probe.surveys.accumulated import AccumulatedEffects
 from probe.surveys.attack_checks import AttackChecks
 from probe.surveys.calibration import Calibration, Temperature
+from probe.surveys.corruptions import Corruptions
 from probe.surveys.dependence import PartialDependence
 from probe.surveys.interactions import PairInteractions
 from probe.surveys.layers import LayerActivation, LayerConductance
@@ -14,6 +15,7 @@ __all__ = [
     "AccumulatedEffects",
     "AttackChecks",
     "Calibration",
+    "Corruptions",
     "LayerActivation",
     "LayerConductance",
     "NearestCases",

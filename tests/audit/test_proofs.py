@@ -137,3 +137,27 @@ def test_a_survey_of_confidence_has_its_diagrams_in_bundle_and_report(tmp_path):
     drawn = [block for block in surveys.section(bundle).blocks if block.kind == "figure"]
     assert [len(block.panels) for block in drawn] == [3, 1, 1]
     assert "in bins with equally many rows" in drawn[0].caption
+
+
+def test_a_survey_of_corruptions_is_a_table_in_report_and_viewer(tmp_path):
+    from probe_dashboards import charts, figures
+
+    from probe.audit import reading
+    from probe.report.sections import surveys
+
+    model = Model(forward=lambda x: torch.stack([x.mean((1, 2, 3)) - 0.5, 0.5 - x.mean((1, 2, 3))], 1))
+    x = torch.linspace(0.05, 0.45, 10)[:, None, None, None].expand(10, 1, 8, 8).clone()
+    data = Dataset(x, torch.ones(10).long(), space=model.space)
+    method = {"method": "corruptions", "names": ["fog", "brightness"], "severities": [1, 5]}
+    none = {"explain": {"methods": []}, "attack": {"methods": []}}
+    bundle = run(
+        plan_from({"name": "c", **none, "survey": {"methods": [method]}}, sources=False), model, data, tmp_path
+    )
+    verify(bundle.folder)
+    (found,) = reading.surveys(bundle)
+    assert [row.item for row in found.rows[:3]] == ["none", "fog, severity 1", "fog, severity 5"]
+    assert found.table.loc["brightness"].round(2).tolist() == [0.9, 0.4]
+    (figure,) = surveys.section(bundle).blocks
+    assert "by severity, the higher the darker" in figure.caption
+    assert "brightness" in figures.svg("survey", bundle, "#000", "corruptions")
+    assert charts.chart("survey", bundle, "#000", "corruptions") is None

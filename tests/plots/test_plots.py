@@ -30,6 +30,7 @@ FIGURES = {
     "image": lambda ax=None: plots.image(NUMBERS.random((8, 8, 3)), ax=ax),
     "robustness": lambda ax=None: plots.robustness({HOSTILE[1]: CURVE, "$": CURVE}, threshold=(0.1, 0.5), ax=ax),
     "reliability": lambda ax=None: plots.reliability([0.6, 0.9], [0.5, 1.0], [0.4, 0.8], [0.6, 1.0], [10, 0], ax=ax),
+    "cells": lambda ax=None: plots.cells([[0.2, np.nan], [1.0, 0.5]], HOSTILE[:2], ["$", 2], title=HOSTILE[3], ax=ax),
     "roc_by": lambda ax=None: plots.roc_by({HOSTILE[1]: ([0, 0.5, 1], [0, 0.8, 1]), "$": ([0, 1], [0, 1])}, ax=ax),
     "along": lambda ax=None: plots.along(
         [1, 2, 3],

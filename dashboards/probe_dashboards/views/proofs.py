@@ -83,7 +83,7 @@ def items(found: Proof) -> pd.DataFrame:
 def said(found: Proof) -> str:
     """What a survey measures, on how many rows and with which settings."""
     which = "first" if found.along else "largest"
-    left = len(found.rows) > DRAWN and not found.places
+    left = len(found.rows) > DRAWN and not found.places and found.table is None
     some = f" The {DRAWN} {which} of {len(found.rows)} are drawn." if left else ""
     told = f"{found.asks[:1].upper()}{found.asks[1:]}, with 95 % intervals over {formatting.count(found.n)} rows.{some}"
     return " ".join(filter(None, (told, found.caption, found.settings and f"Settings: {found.settings}.")))

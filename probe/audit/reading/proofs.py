@@ -32,6 +32,21 @@ class Proof:
     along: str = ""  # what the items of a survey are values of, in whose order its rows then are
     diagrams: Mapping[str, pd.DataFrame] = field(default_factory=dict)  # by item, the bins of a reliability diagram
 
+    split: str = ""  # what stands between row and column in the name of an item, where they make a table
+
+    @property
+    def table(self) -> pd.DataFrame | None:
+        """The estimates by row and column, none where there is no table."""
+        held = [row for row in self.rows if self.split and self.split in row.item]
+        if not held:
+            return None
+        named = [(*row.item.split(self.split, 1), row.value) for row in held]
+        columns = list(dict.fromkeys(column for _, column, _ in named))
+        found = pd.DataFrame(np.nan, index=list(dict.fromkeys(name for name, *_ in named)), columns=columns)
+        for name, column, value in named:
+            found.loc[name, column] = np.nan if value is None else value
+        return found
+
     @property
     def places(self) -> tuple[float, ...]:
         """Where the items stand along that; none where they are not numbers."""
@@ -63,14 +78,23 @@ def surveys(bundle: Bundle) -> list[Proof]:
         Proof(
             **_told(bundle, step),
             item=step.readings[0].notes.get("item", "item"),
-            rows=rows if (along := step.readings[0].notes.get("along", "")) else sorted(rows, key=_falling),
+            rows=rows if _along(step) or _split(step) else sorted(rows, key=_falling),
             n=max(row.n for row in rows),
-            along=along,
+            along=_along(step),
+            split=_split(step),
             diagrams=_diagrams(bundle, step),
         )
         for step, rows in found
         if rows
     ]
+
+
+def _along(step: StepRecord) -> str:
+    return step.readings[0].notes.get("along", "")
+
+
+def _split(step: StepRecord) -> str:
+    return step.readings[0].notes.get("split", "")
 
 
 def _diagrams(bundle: Bundle, step: StepRecord) -> dict[str, pd.DataFrame]:

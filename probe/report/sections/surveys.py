@@ -25,7 +25,8 @@ def section(bundle: Bundle) -> Section:
 def _survey(found: Proof, order: int) -> Figure:
     heads = (found.item, found.asks, "n")
     rows: list[list[Cell]] = [[row.item, row.written, count(row.n)] for row in found.rows]
-    panels, drawn, size = _diagrams(found, order) if found.diagrams else _numbers(found, order)
+    draw = _diagrams if found.diagrams else _numbers if found.table is None else _cells
+    panels, drawn, size = draw(found, order)
     caption = f"{found.asks[:1].upper()}{found.asks[1:]}, with 95 % intervals over {count(found.n)} rows.{drawn}"
     return Figure(
         panels,
@@ -56,6 +57,16 @@ def _numbers(found: Proof, order: int) -> Drawn:
         some,
         "single",
     )
+
+
+def _cells(found: Proof, order: int) -> Drawn:
+    """A table of items that have a row and a column."""
+    table = found.table
+    assert table is not None, "drawn so only where there is one"
+    across = found.split.strip(" ,:")
+    ax = plots.cells(table, list(table.index), list(table.columns), unit=found.rows[0].unit, labels=(across, ""))
+    alt = f"{found.asks} by {found.item} and {across}; the numbers are in the table."
+    return [panel(ax, alt, f"survey-{order}")], f" Drawn: by {across}, the higher the darker.", "single"
 
 
 def _diagrams(found: Proof, order: int) -> Drawn:
