@@ -21,6 +21,7 @@ from probe.labels import check_labels, check_targets
 from probe.metering import Meter, Usage
 from probe.model_arguments import check_arguments
 from probe.names import Passed, require
+from probe.recall import Recall
 from probe.shapes import Inputs, Labels, Logits, PerExample, Targets
 from probe.space import Space
 from probe.task import Classification, Places, Task
@@ -65,6 +66,7 @@ class Model(Called):
     usage: Usage = field(default_factory=Usage)
     meter: Meter | None = field(default=None, repr=False)  # counts for each example, made by `metered`
     late: LateCheck | None = field(default=None, repr=False)  # of its answers, made by `checked_late`
+    recall: Recall | None = field(default=None, repr=False)  # of what methods of one audit ask about the same examples
     _cleared: set[str] = field(default_factory=set, init=False)  # of what its answers could have been mistaken for
 
     def __init__(  # noqa: PLR0913  the fields, and the short way of two
@@ -85,6 +87,7 @@ class Model(Called):
         edits: Passed[tuple[internals.Edits, ...]] = (),
         meter: Passed[Meter | None] = None,
         late: Passed[LateCheck | None] = None,
+        recall: Passed[Recall | None] = None,
     ) -> None:
         short: dict[str, Any] = {} if classes is None else {"classes": classes}
         short |= {} if threshold is _UNSET else {"threshold": threshold}
@@ -92,7 +95,7 @@ class Model(Called):
         space = Space() if space is None else space
         fields = {"forward": forward, "space": space, "task": task, "embed": embed, "name": name, "part": part}
         fields |= {"batch_size": batch_size, "notices": notices, "training": training, "edits": edits, "meter": meter}
-        fields |= {"usage": Usage() if usage is None else usage, "late": late}
+        fields |= {"usage": Usage() if usage is None else usage, "late": late, "recall": recall}
         check_arguments(fields)
         fields |= {"task": task.short(**short) if short else task, "_cleared": set()}
         for field_name, value in fields.items():

@@ -8,6 +8,7 @@ from probe.answers import LateCheck
 from probe.errors import DataError, RangeError
 from probe.metering import Meter, Usage
 from probe.names import a_kind, entries, require
+from probe.recall import Recall
 from probe.space import Space
 from probe.task import Task
 
@@ -19,6 +20,7 @@ EXPECTED: Mapping[str, tuple[type, str]] = {
     "edits": (tuple, "model.edited({layer: edit}), which makes them"),
     "meter": (Meter, "model.metered(rows), which makes it"),
     "late": (LateCheck, "model.checked_late(), which makes it"),
+    "recall": (Recall, "Recall(model, inputs, targets, most=10**5)"),
 }  # fmt: skip
 
 
@@ -29,7 +31,7 @@ def check_arguments(given: Mapping[str, Any]) -> None:
         if not callable(given[name]) and (given[name] is not None or name == "forward"):
             raise DataError(f"Model.{name} is {a_kind(given[name])}, expected {wanted}")
     for name, (kind, such) in EXPECTED.items():
-        if given[name] is not None or name not in ("meter", "late"):
+        if given[name] is not None or name not in ("meter", "late", "recall"):
             require(given[name], kind, f"Model.{name}", such)
     if given["part"] is not None and (isinstance(given["part"], bool) or not isinstance(given["part"], str | int)):
         raise DataError(

@@ -57,11 +57,12 @@ def unequal(one: Tensor, other: Tensor) -> Tensor:
 
 def among(rows: Tensor, others: Tensor) -> Tensor:
     """Which rows are equal to one of the others, (rows,); NaN equals NaN."""
-    known = {*_digests(others.to(rows.dtype))}
-    return torch.tensor([digest in known for digest in _digests(rows)], dtype=torch.bool)
+    known = {*row_digests(others.to(rows.dtype))}
+    return torch.tensor([digest in known for digest in row_digests(rows)], dtype=torch.bool)
 
 
-def _digests(rows: Tensor) -> Iterator[bytes]:
+def row_digests(rows: Tensor) -> Iterator[bytes]:
+    """A digest of each row; rows with equal numbers have the same, also where they are NaN."""
     plain = rows.detach().cpu().flatten(1)
     if plain.is_floating_point():
         plain = torch.where(plain.isnan(), torch.nan, plain + 0.0)  # one NaN, and one zero

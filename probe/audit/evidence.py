@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -34,9 +34,12 @@ from probe.method import Method
 from probe.metrics.masked import Memory
 from probe.model import Model
 from probe.numbers import as_written, fraction
+from probe.recall import Recall
 from probe.shapes import Inputs
 from probe.study.steps import Advance
 from probe.tensors import column, spans, to_numpy
+
+RECALLED = 2**20  # values of coalitions that are kept for the explainers that follow
 
 
 @dataclass(frozen=True)
@@ -93,11 +96,12 @@ def steps(
         rows = keep(data.draw(plan.explain.sample, plan.seed))
         yield _instances(next(coming), model, data, rows)
         memories: dict[int, Memory] = defaultdict(Memory)  # by the first row of a unit
+        recalls: dict[int, Recall] = {}  # the same
         asked: dict[str, Explainer] = {}
         for explainer in plan.explainers():
             step = next(coming)
             asked[step.id] = explainer
-            yield _explain(step, explainer, plan, model, (data, rows, memories))
+            yield _explain(step, explainer, plan, model, (data, rows, memories, recalls))
         explained = Explained(rows, asked, model.task.index(plan.explain.target) if plan.explain.target else None)
     if plan.attack.methods and plan.attack.eps and plan.attack.sample:
         rows = keep(data.draw(plan.attack.sample, plan.seed))
@@ -191,9 +195,13 @@ def _instances(step: Planned, model: Model, data: Dataset, rows: Tensor) -> Step
 
 
 def _explain(
-    step: Planned, explainer: Explainer, plan: Plan, model: Model, drawn: tuple[Dataset, Tensor, dict[int, Memory]]
+    step: Planned,
+    explainer: Explainer,
+    plan: Plan,
+    model: Model,
+    drawn: tuple[Dataset, Tensor, dict[int, Memory], dict[int, Recall]],
 ) -> Step:
-    data, rows, memories = drawn
+    data, rows, memories, recalls = drawn
 
     def ask(unit: slice, advance: Advance) -> Piece:
         readings: list[Reading] = []
@@ -204,6 +212,9 @@ def _explain(
         targets = (
             torch.full((len(few),), model.task.index(named), device=model.device) if named else whose.targets(inputs)
         )
+        if unit.start not in recalls and whose.space.reference is not None:
+            recalls[unit.start] = Recall(whose, inputs, targets, RECALLED * EXPLAINED // max(len(rows), 1))
+        whose = replace(whose, recall=recalls.get(unit.start))
         attribution = explainer(whose, inputs, targets)
         attribution = attribution if few.truth is None else attribution.planted(few.truth.to(inputs.device))
         advance(len(few))

@@ -8,8 +8,9 @@ from jaxtyping import Float64, Int
 from torch import Tensor
 
 from probe.errors import RangeError
-from probe.explainers.alike import differs, numbered, unlike
+from probe.explainers.alike import differs, differs_from_reference, numbered, unlike
 from probe.model import Model
+from probe.recall import Fresh
 from probe.shapes import Inputs, Labels, PerFeature, Presence
 from probe.space import Space
 from probe.tensors import exact, spans
@@ -23,15 +24,33 @@ _PAIRS = 2**18  # coalitions before references that are compared together, some 
 def coalition_values(model: Model, inputs: Inputs, targets: Labels, masks: Presence, output: str) -> Values:
     """The target's output when only the features of a coalition are present, averaged over all reference rows.
 
-    All absent features are taken from the same reference row. Identical masked rows are evaluated once. No more than
-    one pass of masked inputs is held in memory.
+    All absent features are taken from the same reference row. Identical masked rows are evaluated once, and what the
+    model's `recall` knows from another method is not evaluated again. No more than one pass of masked inputs is held in
+    memory.
     """
+    recall = model.recall
+    if recall is None or not recall.fits(model):
+        return _evaluated(model, inputs, targets, masks, output)
+    known = recall.known(model.space, inputs, targets, output)
+    active = differs_from_reference(model.space, inputs)
+    return recall.values(known, active, masks, lambda new: _evaluated(model, inputs, targets, masks, output, new))
+
+
+def _evaluated(
+    model: Model, inputs: Inputs, targets: Labels, masks: Presence, output: str, new: Fresh | None = None
+) -> Values:
+    """The same, evaluated; 0 for coalitions that are not `new`, (batch, coalitions)."""
     references, home = model.space.references(inputs), exact(inputs.device)
     numbers, absent, masks = numbered(model.space, references).to(home), ~masks.to(home), masks.to(inputs.device)
     values = torch.zeros(len(inputs), len(masks), dtype=torch.float64, device=home)
     for rows, some in _blocks(len(inputs), len(masks), len(references)):
         differing = differs(model.space, inputs[rows], references).to(home)
         first, kinds = unlike(differing, numbers, absent[some])
+        asked = None
+        if new is not None:
+            asked = torch.zeros(len(first), dtype=torch.bool, device=home)
+            asked[kinds[new[rows, some].to(home)]] = True
+            first = first[asked]
         answers = []
         for span in spans(len(first), model.rows_per_pass(inputs)):
             pair = first[span].to(inputs.device)
@@ -41,7 +60,10 @@ def coalition_values(model: Model, inputs: Inputs, targets: Labels, masks: Prese
             behind = references.index_select(0, pair % len(references))
             shown = torch.where(kept, inputs[rows].index_select(0, row), behind)
             answers.append(model.target_outputs(shown, targets[rows][row], output).to(home).double())
-        values[rows, some] = torch.cat(answers)[kinds].sum(2) / len(references)
+        found = torch.cat(answers) if answers else values.new_zeros(0)
+        if asked is not None:
+            found = torch.zeros(len(asked), dtype=torch.float64, device=home).masked_scatter(asked, found)
+        values[rows, some] = found[kinds].sum(2) / len(references)
     return values
 
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from probe.contracts import Explainer, Need
 from probe.errors import RangeError, Unsupported
+from probe.explainers.alike import differs_from_reference
 from probe.explainers.coalitions import coalition_values, to_coordinates
 from probe.method import param
 from probe.model import Model
@@ -64,12 +65,14 @@ class Occlusion(Explainer):
         space, axes = self._windows(model.space, inputs)
         cut, home = replace(model, space=space), exact(inputs.device)
         sizes = space.by_feature(torch.ones_like(inputs[:1], dtype=torch.float32)).to(home).double()[0]
+        active = differs_from_reference(space, inputs)
         total, times = sizes.new_zeros(len(inputs), len(sizes)), torch.zeros_like(sizes)
         for covered in _covered(axes):
-            # Asked together with the whole input, a part that equals the reference has its very answer.
             masks = torch.cat([torch.ones(1, len(sizes), dtype=torch.bool), ~covered])
             values = coalition_values(cut, inputs, targets, masks, self.output)
-            lost, shares = values[:, :1] - values[:, 1:], covered.to(home).double()
+            shares = covered.to(home).double()
+            # Where all that a window covers equals the references it takes nothing away.
+            lost = torch.where(active.double() @ shares.mT > 0, values[:, :1] - values[:, 1:], 0.0)
             total += (lost / (shares @ sizes)) @ shares
             times += shares.sum(0)
         return to_coordinates(total * sizes / times, space, inputs)

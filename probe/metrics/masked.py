@@ -10,6 +10,7 @@ from torch import Tensor
 
 from probe.contracts import Explainer, Metric
 from probe.model import Model
+from probe.recall import Known, keys_of
 from probe.results import Attribution
 from probe.shapes import Evidence, Inputs, Labels, PerExample, Presence
 from probe.tensors import spans, unequal
@@ -28,6 +29,7 @@ class Masked:
         nothing = _keys(range(len(inputs)), torch.zeros_like(self.active)[:, None])
         self._known = {key: number for number, key in enumerate(nothing)}
         self._answers = at_baseline(model, inputs, targets, output).cpu()
+        self._recalled = _recalled(model, inputs, targets, output)
 
     def fits(self, model: Model, inputs: Inputs, targets: Labels, output: str) -> bool:
         """Whether the cache belongs to this model, these inputs and targets."""
@@ -44,10 +46,21 @@ class Masked:
         kept = kept & self.active[rows][:, None]
         keys = _keys(range(len(self.active))[rows], kept)
         fresh = {key: at for at, key in reversed(list(enumerate(keys))) if key not in self._known}
-        order = sorted(fresh.values())
+        there = self._recall(rows.start, kept, sorted(fresh.values()))
+        order = [*there, *sorted(set(fresh.values()) - there.keys())]
         self._known |= {keys[at]: len(self._answers) + number for number, at in enumerate(order)}
-        self._answers = torch.cat([self._answers, *self._ask(rows.start, kept, torch.tensor(order, dtype=torch.long))])
+        told = torch.tensor([*there.values()], dtype=self._answers.dtype)
+        asked = self._ask(rows.start, kept, torch.tensor(order[len(there) :], dtype=torch.long))
+        self._answers = torch.cat([self._answers, told, *asked])
         return self._answers[torch.tensor([self._known[key] for key in keys])].view(kept.shape[:2])
+
+    def _recall(self, start: int, kept: Kept, order: list[int]) -> dict[int, float]:
+        """Of masks by their number, what an explainer was told when it asked the same."""
+        if not self._recalled or not order:
+            return {}
+        keys = keys_of(kept.flatten(0, 1)[order].numpy())
+        found = {at: self._recalled[at // kept.shape[1] + start].get(key) for at, key in zip(order, keys, strict=True)}
+        return {at: value for at, value in found.items() if value is not None}
 
     def _ask(self, start: int, kept: Kept, order: Tensor) -> list[Tensor]:
         model, inputs, targets, output = self._asked
@@ -98,6 +111,14 @@ def at_baseline(model: Model, inputs: Inputs, targets: Labels, output: str) -> P
     nothing = over.space.baseline(model.points(inputs[:1]))
     outputs = model.task.explained(over.logits(nothing), output)
     return model.task.pick(outputs.expand(len(targets), *outputs.shape[1:]), targets)
+
+
+def _recalled(model: Model, inputs: Inputs, targets: Labels, output: str) -> list[Known]:
+    """What explainers asked of each example with one reference row, which is the mean reference; else nothing."""
+    recall, reference = model.recall, model.space.reference
+    if recall is None or reference is None or len(reference) > 1 or not recall.fits(model):
+        return []
+    return recall.known(model.space, inputs, targets, output)
 
 
 def _answers(model: Model, inputs: Inputs, targets: Labels, kept: Presence, output: str) -> PerExample:

@@ -21,7 +21,11 @@ def section(bundle: Bundle) -> Section:
     ]
     whole = total(found)
     rows.append([whole.step, "", "", *whole.written])
-    table = Table(columns, rows, "Examples that went forward and backward through the model", numeric=columns[3:])
+    caption = (
+        "Examples that went forward and backward through the model. Masked inputs are asked once: an explainer that "
+        "asks the same as one above it costs less than by itself."
+    )
+    table = Table(columns, rows, caption, numeric=columns[3:])
     nothing = NotMeasured([("not run", "steps", "the audit ended before its first step was done")])
     return Section("cost", "Cost", [table if found else nothing])
 
