@@ -245,7 +245,7 @@ def test_the_drawer_of_a_form_loads_no_torch(site):
 def test_the_contract_tests_include_guests(site):
     names = " or ".join(METHODS.values())
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-k", names,
+        [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "--jaxtyping-packages=", "-k", names,
          "tests/test_contracts.py", "tests/explainers/test_promises.py"],
         capture_output=True, text=True, cwd=ROOT, env=environment(site), check=False,
     )  # fmt: skip

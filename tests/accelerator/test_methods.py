@@ -1,7 +1,7 @@
 """Every method that there is gives the CPU's numbers on another device. A new one is tested here by itself."""
 
 from dataclasses import MISSING, fields
-from itertools import cycle
+from itertools import chain, cycle
 
 import numpy as np
 import pytest
@@ -65,15 +65,14 @@ def made(family, name, **settings):
 def compared(device, method, *asks, stays=True):
     """Ask models of the cases on both devices; how many gave an answer, on the device if it `stays`, no refusal.
 
-    A method is asked about every second case, the methods of a family in turn about these or the others, and on until
-    one is answered. Of several questions each case is asked one, in turn.
+    A method is asked about every third case, which third depends on its name, and on until one is answered. Of several
+    questions each case is asked one, in turn.
     """
     placed = device if stays else None
-    answered, first = 0, sum(method.encode()) % 2
-    half = [*CASES.items()][first::2]
-    rest = [*CASES.items()][1 - first :: 2]
-    for at, ((name, build), ask) in enumerate(zip(half + rest, cycle(asks), strict=False)):
-        if answered and at >= len(half):
+    answered, first = 0, sum(method.encode())
+    thirds = [[*CASES.items()][(first + at) % 3 :: 3] for at in range(3)]
+    for at, ((name, build), ask) in enumerate(zip(chain(*thirds), cycle(asks), strict=False)):
+        if answered and at >= len(thirds[0]):
             break
         case = build()
         expected, found = (

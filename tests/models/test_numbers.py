@@ -8,7 +8,6 @@ from probe_models.datasets import adult
 from probe_models.networks import build
 from probe_models.training.loop import fit
 from probe_models.training.settings import Settings
-from probe_models.zoo.measures import measure
 
 from probe import Dataset, Regression, zoo
 from probe.errors import DataError, PlanError
@@ -45,13 +44,6 @@ def test_adult_hours_are_predicted_better_than_by_a_linear_model_and_as_well_as_
     assert card["below_boosted_trees_baseline_low"] < 0 < card["below_boosted_trees_baseline_high"]
     # Of 12.3 hours of deviation: the answers explain a quarter of the variance, and no more than trees do.
     assert card["r_squared"] == pytest.approx(card["boosted_trees_baseline_r_squared"], abs=0.01)
-
-
-@pytest.mark.slow
-def test_baselines_of_numbers_are_as_good_as_the_card_says():
-    card = zoo.card("adult-hours-mlp")["metrics"]
-    for key, value in measure("regression baselines")(zoo.load("adult-hours-mlp"), zoo.data("adult-hours")).items():
-        assert card[key] == pytest.approx(value, rel=1e-3, abs=5e-3), key
 
 
 @pytest.mark.parametrize("loss", ["squared error", "absolute error"])

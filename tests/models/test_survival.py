@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from functools import cache
 
 import pytest
 import torch
@@ -129,20 +130,31 @@ def test_a_training_run_killed_five_times_ends_with_the_same_bits(one_thread, tm
     assert len((tmp_path / METRICS).read_text().splitlines()) == LONGER.epochs
 
 
+STEPS = (1, 5, 9, 10, 11, 17, 30)
+RESUMED = [("adamw", steps) for steps in STEPS]
+RESUMED += [("sgd", 1), ("sgd", 17), ("momentum", 5), ("momentum", 10), ("adagrad", 9), ("adagrad", 30)]
+
+
+@cache
+def uninterrupted(optimiser):
+    network = small()
+    fit(network, rows(), replace(SETTINGS, optimiser=optimiser), device=CPU, progress=quiet)
+    return weights(network)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("steps", [1, 5, 9, 10, 11, 17, 30])
-@pytest.mark.parametrize("optimiser", ["sgd", "momentum", "adagrad", "adamw"])
+@pytest.mark.parametrize(("optimiser", "steps"), RESUMED)
 def test_a_training_run_resumed_after_any_step_ends_with_the_same_bits(
     steps, optimiser, one_thread, tmp_path, monkeypatch
 ):
+    """Of the optimiser with the most state at each step, of the others within and at the end of an epoch."""
     settings = replace(SETTINGS, optimiser=optimiser)
-    network, again = small(), small()
-    fit(network, rows(), settings, device=CPU, progress=quiet)
+    again = small()
     stopped_after(steps, monkeypatch, tmp_path, settings)
     lines = []
     trained = fit(again, rows(), settings, device=CPU, progress=lines.append, folder=tmp_path)
     assert lines[0].startswith("continuing in epoch")
-    assert same(weights(again), weights(network))
+    assert same(weights(again), uninterrupted(optimiser))
     assert [line["epoch"] for line in trained.lines] == [1, 2, 3]
 
 

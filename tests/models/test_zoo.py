@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from probe_models.datasets import adult
+from probe_models.datasets import german
 from probe_models.training.settings import Settings
 from probe_models.zoo import FOLDER, recipes
 from probe_models.zoo.evaluation import evaluate
@@ -50,9 +50,9 @@ def tiny(monkeypatch):
     """A recipe that trains in a moment."""
     recipe = recipes.Recipe(
         architecture="mlp",
-        kwargs={"numbers": 5, "onehots": 86, "bins": 4, "widths": [4], "classes": 2},
-        data="adult",
-        settings=Settings(epochs=1, batch_size=2048, learning_rate=1e-2),
+        kwargs={"numbers": 7, "onehots": 54, "bins": 4, "widths": [4], "classes": 2},
+        data="german",
+        settings=Settings(epochs=1, batch_size=128, learning_rate=1e-2),
         preprocessing="none",
     )
     monkeypatch.setitem(recipes.RECIPES, "tiny", recipe)
@@ -152,7 +152,7 @@ def test_a_folder_that_cannot_be_written_is_named_before_training(tiny, tmp_path
 
 def test_a_refused_run_leaves_no_folder(tiny, tmp_path):
     wrong = replace(recipes.RECIPES["tiny"], kwargs=recipes.RECIPES["tiny"].kwargs | {"classes": 3})
-    with pytest.raises(DataError, match="TableNet has 3 outputs, adult train has 2 classes"):
+    with pytest.raises(DataError, match="TableNet has 3 outputs, german train has 2 classes"):
         train("tiny", out=tmp_path / "new", device="cpu", progress=lambda line: None, recipe=wrong)
     assert list(tmp_path.iterdir()) == []
 
@@ -161,7 +161,7 @@ def test_a_refused_run_leaves_no_folder(tiny, tmp_path):
 def test_the_first_line_says_how_many_rows_are_trained_on_and_how_many_choose_the_epoch(tiny, tmp_path):
     lines = []
     train("tiny", out=tmp_path, device="cpu", progress=lines.append)
-    assert "29,305 rows and 3,256 for validation" in lines[0]
+    assert "630 rows and 70 for validation" in lines[0]
 
 
 def test_an_unknown_name_suggests_the_nearest():
@@ -239,7 +239,7 @@ def test_training_writes_a_folder_that_loads_and_is_never_overwritten(tiny, tmp_
     lines = []
     card = train("tiny", device="cpu", progress=lines.append)
     assert card == zoo.card("trained/tiny")
-    assert card["metrics"] == evaluate(zoo.load("trained/tiny"), zoo.data("adult"))
+    assert card["metrics"] == evaluate(zoo.load("trained/tiny"), zoo.data("german"))
     assert {p.name for p in (tmp_path / "trained/tiny").iterdir()} == FILES
     assert any(line.startswith("epoch 1/1: loss") for line in lines)
     with pytest.raises(ExistsError, match="exists and is left as it is"):
@@ -248,13 +248,13 @@ def test_training_writes_a_folder_that_loads_and_is_never_overwritten(tiny, tmp_
 
 @pytest.mark.slow
 def test_the_test_split_is_read_only_after_the_weights_are_written(tiny, tmp_path, monkeypatch):
-    reads, read = [], adult.read
+    reads, read = [], german.read
 
     def watched(split):
         reads.append((split, (tmp_path / "model.safetensors").exists()))
         return read(split)
 
-    monkeypatch.setattr(adult, "read", watched)
+    monkeypatch.setattr(german, "read", watched)
     train("tiny", out=tmp_path, device="cpu", progress=lambda line: None)
     assert reads == [("train", False), ("test", True)]
 
@@ -271,7 +271,7 @@ def test_a_run_ended_during_evaluation_is_resumed(tiny, tmp_path, monkeypatch):
     lines = []
     card = train("tiny", out=tmp_path, device="cpu", progress=lines.append)
     assert "continuing in epoch 2" in lines[1]
-    assert card["metrics"] == evaluate(zoo.load(tmp_path), zoo.data("adult"))
+    assert card["metrics"] == evaluate(zoo.load(tmp_path), zoo.data("german"))
     assert {p.name for p in tmp_path.iterdir()} == FILES
 
 

@@ -1,10 +1,11 @@
 """How well a linear model does on the same sentences."""
 
+from functools import cache
 from itertools import pairwise
 
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 
 from probe import Dataset, Model
 from probe_models.datasets import reviews
@@ -21,12 +22,17 @@ def linear_baseline(model: Model, data: Dataset) -> dict[str, float]:
     beyond the last place of a row. Both have 95 % intervals: Wilson's, and of the paired
     difference a bootstrap's.
     """
-    train = reviews.read("train")
-    linear = make_pipeline(TfidfVectorizer(analyzer=_phrases), LogisticRegression(C=INVERSE_PENALTY, max_iter=1000))
-    linear.fit(reviews.sentences(train), train.labels.numpy())
     labels = data.labels.numpy()
     ours = model.predict(data.inputs).cpu().numpy() == labels
-    return lead("linear_baseline", ours, linear.predict(reviews.sentences(data)) == labels)
+    return lead("linear_baseline", ours, _linear().predict(reviews.sentences(data)) == labels)
+
+
+@cache
+def _linear() -> Pipeline:
+    """The same for every model that it is measured beside."""
+    train = reviews.read("train")
+    linear = make_pipeline(TfidfVectorizer(analyzer=_phrases), LogisticRegression(C=INVERSE_PENALTY, max_iter=1000))
+    return linear.fit(reviews.sentences(train), train.labels.numpy())
 
 
 def _phrases(words: list[str]) -> list[str]:

@@ -1,5 +1,6 @@
 """How well simpler models do on the same rows of a table."""
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -24,18 +25,27 @@ def table_baselines(model: Model, data: Dataset) -> dict[str, float]:
     linear one of standardised coordinates, the trees by histograms. Accuracies have Wilson's 95 % intervals, the paired
     differences a bootstrap's, each over `baseline_n` rows.
     """
-    return _baselines(model, data, reader(data.name.split()[0]).read("train"))
+    return _beside(_learned(data.name.split()[0]), model, data)
 
 
-def _baselines(model: Model, data: Dataset, train: Dataset) -> dict[str, float]:
-    labels, ours = data.labels.numpy(), model.predict(data.inputs).cpu().numpy()
+@cache
+def _learned(name: str, label: str = "") -> dict[str, Any]:
+    """Baselines that have learned a data set, the same for every model that they are measured beside."""
+    train = reader(name).read("train")
+    train = train.only(label) if label else train
     baselines: dict[str, Any] = {
         "linear_baseline": make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)),
         "boosted_trees_baseline": HistGradientBoostingClassifier(random_state=SEED),
     }
+    for baseline in baselines.values():
+        baseline.fit(train.inputs.double().numpy(), train.labels.numpy())
+    return baselines
+
+
+def _beside(baselines: dict[str, Any], model: Model, data: Dataset) -> dict[str, float]:
+    labels, ours = data.labels.numpy(), model.predict(data.inputs).cpu().numpy()
     found: dict[str, float] = {"baseline_n": len(labels), "baseline_seed": SEED}
     for name, baseline in baselines.items():
-        baseline.fit(train.inputs.double().numpy(), train.labels.numpy())
         scores = baseline.predict_proba(data.inputs.double().numpy())
         found |= lead(name, ours == labels, scores.argmax(1) == labels)
         found[f"{name}_area_under_roc"] = float(area_under_roc(scores[:, 1].astype(np.float64), labels == 1))
@@ -44,10 +54,9 @@ def _baselines(model: Model, data: Dataset, train: Dataset) -> dict[str, float]:
 
 def label_baselines(model: Model, data: Dataset) -> dict[str, float]:
     """What `table_baselines` gives, for each of several labels; baselines learn one label at a time."""
-    train = reader(data.name.split()[0]).read("train")
     found: dict[str, float] = {}
     for label in model.task.names:
-        alone = _baselines(model.only(label), data.only(label), train.only(label))
+        alone = _beside(_learned(data.name.split()[0], label), model.only(label), data.only(label))
         found |= {f"{name} of {label}": value for name, value in alone.items() if not name.startswith("baseline_")}
     return found | {"baseline_n": len(data), "baseline_seed": SEED}
 
