@@ -20,6 +20,7 @@ from probe.audit import plan_from, run, verify
 from probe.errors import RangeError, Unsupported
 from probe.explainers import IntegratedGradients, KernelShap, Lime, Saliency
 from probe.metrics import Completeness, Deletion, Insertion
+from tests.figures import figures_unwritten  # noqa: F401  a fixture
 
 RANDOM = np.random.default_rng(0)
 N = 120

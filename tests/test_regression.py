@@ -17,6 +17,7 @@ from probe.explainers import IntegratedGradients, KernelShap, Saliency
 from probe.goals import Shift, Targeted
 from probe.metrics import Accuracy, CalibrationError, Completeness, Deletion, MeanAbsoluteError, RSquared
 from probe.report import render
+from tests.figures import figures_unwritten  # noqa: F401  a fixture
 
 SLOPES = torch.tensor([3.0, -2.0, 0.5])
 X = torch.rand(60, 3, generator=torch.Generator().manual_seed(0))

@@ -8,6 +8,9 @@ from torch import nn
 from probe import Dataset, Model, Space
 from probe.audit import plan_from, read, run
 from probe.features import squares
+from tests.figures import figures_unwritten
+
+__all__ = ["figures_unwritten"]
 
 
 def _seeded(module: nn.Module) -> nn.Module:

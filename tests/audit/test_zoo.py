@@ -8,25 +8,28 @@ from probe import zoo
 from probe.audit import run, verify
 from probe.cli.sources import open_both, plan_of
 from probe.registry import build, discover
-from probe.report import blocks, render
+from probe.report import render
 from tests.light import light
 
 RADII = 2  # of the usual ones, among them that of the check
+# What an attack broke is explained again; integrated gradients would divide these paths into hundreds of pieces.
+PIECES, COALITIONS = 16, 400
 
 
 def lightened(kind, configs):
     """The methods of a plan, with little work."""
-    methods = [build(discover(kind), config) for config in configs]
-    return tuple(
-        config | {name: value for name, value in light(method).config().items() if value != method.config()[name]}
-        for config, method in zip(configs, methods, strict=True)
-    )
+    found = []
+    for config in configs:
+        method = build(discover(kind), config)
+        less = light(method, pieces=PIECES).config()
+        less |= {"coalitions": COALITIONS} if "coalitions" in less else {}
+        found.append(config | {name: value for name, value in less.items() if value != method.config()[name]})
+    return tuple(found)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", zoo.names())
-def test_a_network_of_the_zoo_is_explained_attacked_and_verified(name, tmp_path, monkeypatch):
-    """Figures of the report are made, and not laid out and written: those of each form are in the tests of figures."""
+def test_a_network_of_the_zoo_is_explained_attacked_and_verified(name, tmp_path):
     plan = plan_of(name)
     plan = replace(
         plan,
@@ -52,5 +55,4 @@ def test_a_network_of_the_zoo_is_explained_attacked_and_verified(name, tmp_path,
     assert {"performance", "explanation", "robustness"} <= {f.aspect for f in bundle.manifest.findings}
     assert not any(finding.status == "error" for finding in bundle.manifest.findings)
     assert verify(tmp_path / name).numbers > 100
-    monkeypatch.setattr(blocks, "to_svg", lambda ax, **how: f"<svg>{len(ax.get_children())}</svg>")
     assert name in render(bundle)

@@ -10,6 +10,7 @@ from probe.audit import plan_from, read, run, verify
 from probe.errors import PlanError
 from probe.explainers import IntegratedGradients
 from probe.forms import Series
+from tests.figures import figures_unwritten  # noqa: F401  a fixture
 
 NETWORKS = ("ecg-gru", "ecg-tcn")
 

@@ -17,6 +17,7 @@ from probe.report.html import render
 from probe.surveys import AttackChecks
 from probe.surveys.signs import SIGNS
 from probe.task import Regression
+from tests.figures import figures_unwritten  # noqa: F401  a fixture
 
 IMAGES = Space(bounds=(0.0, 1.0), reference=torch.zeros(1, 1, 6, 6))
 N = 60
