@@ -52,7 +52,7 @@ ATTACKS = {
 
 def of_size(method, amount):
     """An attack at a budget; at its own where it counts changes, and the budget is not a whole number."""
-    counts = method.budget and isinstance(getattr(method, method.budget), int)
+    counts = method.budget and (method.threat.counted or isinstance(getattr(method, method.budget), int))
     return method if counts and amount % 1 else method.at(amount)
 
 

@@ -5,6 +5,7 @@ from probe.attacks.auto_attack import AutoAttack
 from probe.attacks.bim import BIM
 from probe.attacks.carlini import CarliniWagner
 from probe.attacks.cascade import Cascade
+from probe.attacks.columns import ColumnSearch
 from probe.attacks.deepfool import DeepFool
 from probe.attacks.edges import GradArgmax
 from probe.attacks.fab import FAB
@@ -34,6 +35,7 @@ __all__ = [
     "AutoAttack",
     "CarliniWagner",
     "Cascade",
+    "ColumnSearch",
     "DeepFool",
     "Foolbox",
     "GradArgmax",
