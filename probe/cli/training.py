@@ -1,7 +1,7 @@
 """`probe train`."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -26,9 +26,10 @@ class _Train(TakesSettings):
 
 @command("train", cls=_Train)
 def train(
-    name: Annotated[
-        str, typer.Argument(help="A network of the zoo, such as fashion-cnn; with --data a name of your own.")
-    ] = "",
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(help="Networks of the zoo, such as fashion-cnn; with --data one name of your own."),
+    ] = None,
     data: Annotated[
         Path | None,
         typer.Option(help="A CSV, a folder of images with a subfolder for each class, or arrays (.npz)."),
@@ -57,7 +58,10 @@ def train(
     encoding: Encoding = "",
     size: Annotated[str, typer.Option(help="Images: height and width in pixels to resize to: 64 or 48x64.")] = "",
     channels: Annotated[int, typer.Option(help="Images: 3 for colour, 1 for grey; 3 unless given.")] = 0,
-    out: Annotated[Path | None, typer.Option(help="The folder to write; trained/NAME unless given.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="The folder to write, of several networks one for each in it; trained/NAME unless given."),
+    ] = None,
     device: Annotated[str | None, typer.Option(help="cpu or cuda; unless given, cuda where available.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the weights and of the order of the examples.")] = 0,
     seeds: Annotated[int, typer.Option(min=1, help="How many seeds to train, from --seed on.")] = 1,
@@ -71,19 +75,22 @@ def train(
         typer.Option("--arch", help="An argument of the architecture, such as dropout=0.2; with --data its name too."),
     ] = None,
     engine: Annotated[
-        str, typer.Option(help="With --seeds: train several at once, by `processes` on this machine, `ray` or `slurm`.")
+        str,
+        typer.Option(
+            help="Of several networks or seeds: train them at once, by `processes` on this machine, `ray` or `slurm`."
+        ),
     ] = "",
     workers: Annotated[
         int, typer.Option(min=0, help="With --engine: how many at once; by default one for each core.")
     ] = 0,
     as_json: Json = False,
 ) -> None:
-    """Train a network of the zoo, or a network on your own data, and evaluate it on the test split.
+    """Train networks of the zoo, or a network on your own data, and evaluate them on the test split.
 
     The folder that it writes can be used like a network of the zoo: probe audit trained/people.
     """
     arguments_given = locals()
-    from probe_models.zoo.train import train
+    from probe_models.zoo.train import done, train
 
     said: dict[str, Any] = {
         "--label": labels,
@@ -96,33 +103,51 @@ def train(
         "--size": size,
         "--channels": channels,
     }
-    _check_said(name, data, said)
+    names = list(dict.fromkeys(names or ()))
+    _check_said(names, data, said)
     named = [argument for argument in arguments or () if "=" not in argument]
     others = _table("--arch", [argument for argument in arguments or () if "=" in argument])
     if data is None:
-        recipe = _recipe_of(name, named, others)
+        recipes = {name: _recipe_of(name, named, others) for name in names}
     else:
         from probe_models.zoo.recipes.own import own_recipe
 
-        name = name or data.resolve().name.strip(".").partition(".")[0]
-        recipe = own_recipe(data, _about(said, (separator, decimal, encoding)), named, others)
-    recipe = replace(recipe, settings=recipe.settings.changed(file or {}).changed(_table("--set", settings)))
+        own = own_recipe(data, _about(said, (separator, decimal, encoding)), named, others)
+        recipes = {names[0] if names else data.resolve().name.strip(".").partition(".")[0]: own}
+    changes: tuple[Any, ...] = (file or {}, _table("--set", settings))
+    recipes = {
+        name: replace(recipe, settings=recipe.settings.changed(changes[0]).changed(changes[1]))
+        for name, recipe in recipes.items()
+    }
+    folders = {name: out if out and len(recipes) == 1 else (out or Path("trained")) / name for name in recipes}
     if engine or workers:
-        from probe.cli.seeds import train_seeds
+        from probe.cli.apart import train_apart
 
-        train_seeds(arguments_given, out or Path("trained") / name, range(seed, seed + seeds), engine, workers)
-    card = train(name, out=out, device=device, seed=seed, seeds=seeds, recipe=recipe)
+        train_apart(arguments_given, folders, range(seed, seed + seeds), engine, workers)
+    cards, several = {}, len(recipes) > 1 or bool(engine)
+    for name, recipe in recipes.items():
+        # Of several networks those that are done are not done again, as of several seeds.
+        found = done(name, recipe, folders[name], seed) if several and seeds == 1 else {}
+        asked: dict[str, Any] = {"device": device, "seed": seed, "seeds": seeds, "recipe": recipe}
+        cards[name] = found or train(name, out=folders[name], **asked)
+        if cards[name] and not as_json:  # of several processes only the first prints
+            if len(recipes) > 1:
+                print_out(name)
+            _say(cards[name], folders[name])
     if as_json:
-        emit_json(card)
-    elif card:  # of several processes only the first prints
-        _say(card, out or Path("trained") / name)
+        emit_json(cards if len(recipes) > 1 else next(iter(cards.values())))
 
 
-def _check_said(name: str, data: Path | None, said: dict[str, Any]) -> None:
+def _check_said(names: Sequence[str], data: Path | None, said: dict[str, Any]) -> None:
     """Raise PlanError where nothing is named to train, or what is said does not fit it."""
-    if not name and data is None:
+    if not any(names) and data is None:
         raise PlanError(
             "name a network of the zoo, such as adult-mlp, or a table or images: --data people.csv --label hired"
+        )
+    if data is not None and len(names) > 1:
+        raise PlanError(
+            f"--data trains one network, and {' and '.join(names)} are named; name one, or leave --data out to train "
+            "networks of the zoo"
         )
     labels = said["--label"] or ()
     if len(set(labels)) > 1:

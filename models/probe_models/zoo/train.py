@@ -72,7 +72,7 @@ def train(  # noqa: PLR0913  # what to train, then options by name
     for k in range(seeds):
         each = folder / f"seed-{seed + k}" if k else folder
         # Of several seeds those that are done are not done again.
-        cards.append(_done(name, recipe, each, seed + k) or _train_one(name, recipe, each, place, seed + k, progress))
+        cards.append(done(name, recipe, each, seed + k) or _train_one(name, recipe, each, place, seed + k, progress))
     if not _leads():
         return cards[0]
     cards[0]["over_seeds"] = over_seeds([card["metrics"] for card in cards])
@@ -80,7 +80,7 @@ def train(  # noqa: PLR0913  # what to train, then options by name
     return cards[0]
 
 
-def _done(name: str, recipe: Recipe, folder: Path, seed: int) -> dict[str, Any]:
+def done(name: str, recipe: Recipe, folder: Path, seed: int) -> dict[str, Any]:
     """The card of a run that is over, if it was this one."""
     card = _over(folder)
     training, data = card.get("training", {}), card.get("data", {})
