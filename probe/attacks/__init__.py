@@ -14,12 +14,14 @@ from probe.attacks.gradient import FGSM, PGD
 from probe.attacks.hopskipjump import HopSkipJump
 from probe.attacks.mifgsm import MIFGSM
 from probe.attacks.minimal import DDN
+from probe.attacks.patch import PatchAttack
 from probe.attacks.peers.of_art import ART
 from probe.attacks.peers.of_foolbox import Foolbox
 from probe.attacks.sigma_zero import SigmaZero
 from probe.attacks.spsa import SPSA
 from probe.attacks.square import Square
 from probe.attacks.tokens import HotFlip
+from probe.attacks.universal import UniversalPerturbation
 
 __all__ = [
     "APGD",
@@ -41,6 +43,8 @@ __all__ = [
     "GradArgmax",
     "HopSkipJump",
     "HotFlip",
+    "PatchAttack",
     "SigmaZero",
     "Square",
+    "UniversalPerturbation",
 ]
