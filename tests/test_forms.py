@@ -35,9 +35,10 @@ def asked(tree):
             yield node.lineno
 
 
-@pytest.mark.parametrize("path", ELSEWHERE, ids=lambda path: str(path.relative_to(HOME)))
-def test_only_forms_and_drawers_compare_the_form_of_an_input(path):
-    assert list(asked(ast.parse(path.read_text()))) == []
+def test_only_forms_and_drawers_compare_the_form_of_an_input():
+    assert len(ELSEWHERE) > 600
+    found = {str(path.relative_to(HOME)): list(asked(ast.parse(path.read_text()))) for path in ELSEWHERE}
+    assert {path: lines for path, lines in found.items() if lines} == {}
 
 
 @pytest.mark.parametrize("line", [

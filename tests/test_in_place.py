@@ -135,8 +135,17 @@ def _result(method, model, x):
     return scores.evidence, scores.cost
 
 
-@pytest.mark.parametrize("name", list(_pair(spoils=True)))
-@pytest.mark.parametrize("method", EVERY, ids=lambda method: method.name())
+NAMES = list(_pair(spoils=True))
+# Each method with a network and each other form of input, and in turn with one of the other ways to a model or a text.
+BOXES, TEXTS = NAMES[1:4], NAMES[5:]
+ASKED = [
+    pytest.param(method, name, id=f"{method.name()}-{name}")
+    for at, method in enumerate(EVERY)
+    for name in ("module", BOXES[at % len(BOXES)], "graph", TEXTS[at % len(TEXTS)])
+]
+
+
+@pytest.mark.parametrize(("method", "name"), ASKED)
 def test_an_in_place_model_gets_the_same_measurements_as_one_that_copies(method, name):
     (spoils, x), (clean, _) = _pair(spoils=True)[name], _pair(spoils=False)[name]
     spoils, clean = spoils(), clean()

@@ -152,14 +152,11 @@ def test_a_result_of_texts_is_shown_with_its_words_in_a_notebook(method, reader,
 
 
 @each(EXPLAINERS | ATTACKS)
-@pytest.mark.parametrize(
-    ("ids", "message"),
-    [
+def test_invalid_token_ids_are_refused_in_one_sentence(method, reader):
+    for ids, message in [
         (torch.zeros(0, PLACES, dtype=torch.long), "at least one row"),
         (torch.full((1, PLACES), 99), r"99 at coordinate 0, outside the bounds \[0, 19\]"),
         (torch.zeros(1, PLACES), r"reads token ids; write inputs.long\(\)"),
-    ],
-)
-def test_invalid_token_ids_are_refused_in_one_sentence(method, reader, ids, message):
-    with pytest.raises(ValueError, match=message):
-        method(reader, ids, torch.zeros(len(ids), dtype=torch.long))
+    ]:
+        with pytest.raises(ValueError, match=message):
+            method(reader, ids, torch.zeros(len(ids), dtype=torch.long))

@@ -79,8 +79,8 @@ def sign(folder: Path, change: Callable[[Forged], Any]) -> Forged:
     return forged
 
 
-def without_step(folder: Path, *names: str) -> Bundle:
-    """A bundle whose steps of these names were cut out, with all that follows from them."""
+def without_step(folder: Path, *names: str, redraw: bool = True) -> Bundle:
+    """A bundle whose steps of these names were cut out, with all that follows from them unless it is not looked at."""
     forged = Forged(folder)
     manifest = forged.manifest
     manifest["steps"] = [step for step in manifest["steps"] if step["name"] not in names]
@@ -88,5 +88,5 @@ def without_step(folder: Path, *names: str) -> Bundle:
         manifest["files"].pop(f"arrays/{name}.npz", None)
         manifest["contents"].pop(f"arrays/{name}.npz", None)
         (folder / f"arrays/{name}.npz").unlink(missing_ok=True)
-    forged.redraw()
+    forged.redraw() if redraw else forged.save()
     return read(folder)

@@ -21,14 +21,17 @@ from tests.audit.conftest import images, small_plan, table
 from tests.audit.forging import Forged, sign, without_step
 
 
-@pytest.fixture(scope="module")
-def quick(tmp_path_factory):
+@pytest.fixture(scope="session")
+def quick(once):
     """An audit that compares no groups, so that it is recomputed in a moment."""
-    methods = [{"method": "integrated_gradients", "steps": 4}, {"method": "lime", "samples": 50}]
-    plan = small_plan("quick", bias={"groups": []}, explain={"sample": 6, "methods": methods})
-    bundle = run(plan, *table(), tmp_path_factory.mktemp("runs") / "quick")
-    Forged(bundle.folder).redraw()
-    return bundle
+
+    def make(folder):
+        methods = [{"method": "integrated_gradients", "steps": 4}, {"method": "lime", "samples": 50}]
+        plan = small_plan("quick", bias={"groups": []}, explain={"sample": 6, "methods": methods})
+        run(plan, *table(), folder)
+        Forged(folder).redraw()
+
+    return read(once("audit/quick", make))
 
 
 @pytest.fixture
@@ -45,17 +48,17 @@ def test_the_steps_of_an_audit_are_those_that_its_plan_asks_for(table_bundle, im
 @pytest.mark.slow
 @pytest.mark.parametrize("cut", ["explain-integrated_gradients", "attack-pgd", "instances", "predictions"])
 def test_an_audit_whose_step_was_cut_out_is_refused(copy, cut):
-    without_step(copy, cut)
+    without_step(copy, cut, redraw=False)
     with pytest.raises(IntegrityError, match=f"the plan asks for the step {cut}"):
         verify(copy)
 
 
 def test_an_audit_cut_to_its_first_steps_or_to_none_is_refused(copy):
     names = [step.name for step in read(copy).manifest.steps]
-    without_step(copy, *names[2:])
+    without_step(copy, *names[2:], redraw=False)
     with pytest.raises(IntegrityError, match="the plan asks for"):
         verify(copy)
-    without_step(copy, *names)
+    without_step(copy, *names, redraw=False)
     with pytest.raises(IntegrityError, match="the plan asks for"):
         verify(copy)
 
@@ -236,9 +239,7 @@ def said(step, **facts):
     (said("attack-fgsm", certifies="all"), "it says certifies = 'all'"),
 ])  # fmt: skip
 def test_what_a_step_says_of_its_class_is_what_the_class_says(copy, forge, why):
-    forged = Forged(copy)
-    forge(forged)
-    forged.redraw()
+    sign(copy, forge)
     with pytest.raises(IntegrityError, match=why):
         verify(copy)
 
