@@ -1,22 +1,24 @@
-"""Types and shapes of `probe` are checked while its tests run, each function from its first call on.
+"""Types and shapes of `probe` are checked while its tests run: the first calls of each function in each test, and then
+one call in several, for a test that calls a function a thousand times learns little from the last.
 
 The decorator of jaxtyping compiles two functions for each that it checks and binds the arguments of each call, which
-takes longer than most of the tests themselves. Here beartype checks arguments and result, within axes that are the
-call's own; a check that passed is not made again for a call whose arguments and result have the same types and shapes.
+takes longer than most of the tests themselves. Here beartype compiles one check for each hint, whichever functions have
+it, within axes that are the call's own; a check that passed is not made again for a call whose arguments and result
+have the same types and shapes.
 """
 
 import dataclasses
 import inspect
 from collections.abc import Callable, Iterable
 from enum import Enum
-from functools import partial, wraps
+from functools import cache, partial, wraps
 from types import FunctionType
 from typing import Annotated, Any, ForwardRef, Literal, get_args, get_origin, get_type_hints
 
 import jaxtyping
 import numpy as np
 from beartype import BeartypeConf, beartype
-from beartype.door import is_bearable
+from beartype.roar import BeartypeDecorHintException
 from jaxtyping._storage import pop_shape_memo, push_shape_memo
 from torch import Tensor
 
@@ -24,6 +26,15 @@ THEIRS = jaxtyping.jaxtyped
 CONF = BeartypeConf(is_pep484_tower=True, violation_type=jaxtyping.TypeCheckError)
 _ARRAY, _TUPLE, _CLASS, _LITERAL, _PLAIN, _OTHER = range(6)
 _HOW: dict[type, int] = {}
+FIRST, ONE_IN = 20, 16
+VARIABLE = inspect.CO_VARARGS | inspect.CO_VARKEYWORDS
+_test = 0
+
+
+def begin_test() -> None:
+    """From here on the calls of each function are counted anew."""
+    global _test
+    _test += 1
 
 
 def jaxtyped(fn: Any = None, *, typechecker: Any = None) -> Any:
@@ -45,24 +56,76 @@ def _checked(fn: FunctionType) -> Callable[..., Any]:
     hints = {name: _hint(hint, fn) if _written(hint) else hint for name, hint in fn.__annotations__.items()}
     shaped = any(map(_has_axes, hints.values()))
     theirs = _names_arguments(hints) or (shaped and inspect.isgeneratorfunction(fn))
-    checks: Callable[..., Any] | None = None
-
-    def compiled() -> Callable[..., Any]:
-        nonlocal checks
-        checks = THEIRS(fn, typechecker=beartype(conf=CONF)) if theirs else _compiled(fn, hints)
-        return checks
+    check: Callable[..., Any] | None = None
+    test = calls = 0
 
     @wraps(fn)
     def called(*args: Any, **kwargs: Any) -> Any:
-        return (checks or compiled())(*args, **kwargs)
+        nonlocal check, test, calls
+        if test != _test:
+            test, calls = _test, 0
+        calls += 1
+        if calls > FIRST and calls % ONE_IN:
+            return fn(*args, **kwargs)
+        if check is None:
+            check = THEIRS(fn, typechecker=beartype(conf=CONF)) if theirs else _check(fn, hints, shaped)
+        return check(*args, **kwargs)
+
+    called.checks = True
+    return called
+
+
+def _check(fn: FunctionType, hints: dict[str, Any], shaped: bool) -> Callable[..., Any]:
+    """The same function, whose arguments and result are checked at each call."""
+    try:
+        checks = None if fn.__code__.co_flags & VARIABLE else {name: _check_of(hint) for name, hint in hints.items()}
+    except (BeartypeDecorHintException, TypeError):  # of what never returns, or what cannot be looked up
+        checks = None
+    if checks is None:
+        return _with_axes(_compiled(fn, hints)) if shaped else _compiled(fn, hints)
+    positional = fn.__code__.co_varnames[: fn.__code__.co_argcount]
+    of_result = checks.pop("return", None)
+
+    def check_each(given: Iterable[tuple[str, Any]]) -> None:
+        for name, value in given:
+            if name in checks:
+                try:
+                    checks[name](value)
+                except jaxtyping.TypeCheckError as error:
+                    error.add_note(f"as {name} of {fn.__module__}.{fn.__qualname__}")
+                    raise
+
+    def check_result(result: Any) -> None:
+        try:
+            if of_result is not None:
+                of_result(result)
+        except jaxtyping.TypeCheckError as error:
+            error.add_note(f"as the result of {fn.__module__}.{fn.__qualname__}")
+            raise
+
+    def checked(*args: Any, **kwargs: Any) -> Any:
+        check_each(zip(positional, args, strict=False))  # too many are the function's own matter
+        check_each(kwargs.items())
+        result = fn(*args, **kwargs)
+        check_result(result)
+        return result
+
+    if not shaped:
+        return checked
 
     passed: dict[object, set[object]] = {}  # the kinds of results that were in order, by those of the arguments
-    by_kind = not theirs and _is_told_by_kind(fn, hints)
+    by_kind = not any(map(_asks_for_values, hints.values()))
     literal = any(map(_is_literal, hints.values()))
-    first = int(fn.__code__.co_varnames[:1] == ("self",))
+    first = int(positional[:1] == ("self",))
 
-    @wraps(fn)
-    def called_with_arrays(*args: Any, **kwargs: Any) -> Any:
+    def check_again(args: Any, kwargs: Any, result: Any) -> None:
+        check_each(zip(positional, args, strict=False))
+        check_each(kwargs.items())
+        check_result(result)
+
+    whole, again = _with_axes(checked), _with_axes(check_again)
+
+    def checked_with_arrays(*args: Any, **kwargs: Any) -> Any:
         given = _kinds(args[first:], literal) if by_kind else None
         if kwargs and given is not None:
             named = _kinds(kwargs.values(), literal)
@@ -72,43 +135,43 @@ def _checked(fn: FunctionType) -> Callable[..., Any]:
             result = fn(*args, **kwargs)
             found = _kinds((result,), literal)
             if found is None or found not in seen:
-                _check_result(fn, hints, (args, kwargs), result)
+                again(args, kwargs, result)
                 seen.add(found)
             return result
-        push_shape_memo({})
-        try:
-            result = (checks or compiled())(*args, **kwargs)
-        finally:
-            pop_shape_memo()
+        result = whole(*args, **kwargs)
         if given is not None:
             passed[given] = {_kinds((result,), literal)}
         return result
 
-    chosen = called_with_arrays if shaped else called
-    chosen.checks = True
-    return chosen
+    return checked_with_arrays
 
 
-def _check_result(fn: FunctionType, hints: dict[str, Any], given: tuple[Any, Any], result: Any) -> None:
-    """Raise where the result does not go with arguments that are in order."""
-    arguments = inspect.signature(fn).bind(*given[0], **given[1]).arguments
-    push_shape_memo({})
-    try:
-        for name, value in (*arguments.items(), ("return", result)):
-            if name in hints and not is_bearable(value, hints[name], conf=CONF):
-                raise jaxtyping.TypeCheckError(f"{fn.__qualname__}: {name} is no {hints[name]}, but {type(value)}")
-    finally:
-        pop_shape_memo()
+def _with_axes(check: Callable[..., Any]) -> Callable[..., Any]:
+    """The same within axes of its own."""
+
+    def within(*args: Any, **kwargs: Any) -> Any:
+        push_shape_memo({})
+        try:
+            return check(*args, **kwargs)
+        finally:
+            pop_shape_memo()
+
+    return within
 
 
-def _is_told_by_kind(fn: FunctionType, hints: dict[str, Any]) -> bool:
-    """Whether a check of what has the same kinds comes to the same: no hint asks for values, but for literal ones."""
-    return not fn.__code__.co_flags & (inspect.CO_VARARGS | inspect.CO_VARKEYWORDS) and not any(
-        map(_asks_for_values, hints.values())
-    )
+@cache
+def _check_of(hint: Any) -> Callable[[Any], None]:
+    """Raises for whatever does not go with the hint."""
+
+    def check(value: hint) -> None:
+        del value
+
+    check.__annotations__ = {"value": hint}
+    return beartype(conf=CONF)(check)
 
 
 def _asks_for_values(hint: Any) -> bool:
+    """Whether what has the same kinds, literal values aside, may go with the hint or not."""
     return get_origin(hint) is Annotated or any(map(_asks_for_values, _parts(hint)))
 
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from probe import Model, Space
+from tests.checking import begin_test
 
 
 @pytest.fixture(autouse=True)
@@ -30,6 +31,14 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What needs a browser comes first: so one process has it, with one browser and one viewer."""
     items.sort(key=lambda item: "browser" not in getattr(item, "fixturenames", ()))
+
+
+def pytest_runtest_setup() -> None:
+    begin_test()
+
+
+def pytest_runtest_call() -> None:
+    begin_test()
 
 
 def pytest_collection_finish() -> None:

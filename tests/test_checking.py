@@ -12,7 +12,7 @@ from torch import Tensor
 
 from probe.model import Model
 from probe.tensors import wide
-from tests.checking import jaxtyped
+from tests.checking import FIRST, ONE_IN, begin_test, jaxtyped
 
 if TYPE_CHECKING:
     from nowhere import Unknown
@@ -138,6 +138,22 @@ def test_names_imported_for_type_checkers_only_are_not_checked():
 def test_a_signature_stays_as_it_is_written():
     assert list(inspect.signature(counted).parameters) == ["count", "names"]
     assert counted.__annotations__["names"] == tuple[str, ...]
+
+
+def test_the_first_calls_of_a_test_are_checked_and_then_one_in_several():
+    def refused(wrong):
+        try:
+            counted(wrong)
+        except TypeCheckError:
+            return True
+        return False
+
+    begin_test()
+    found = [refused(1.5) for _ in range(FIRST + 2 * ONE_IN)]
+    assert all(found[:FIRST])
+    assert sum(found[FIRST:]) == 2
+    begin_test()
+    assert refused(1.5)
 
 
 def test_the_functions_of_probe_are_checked():
