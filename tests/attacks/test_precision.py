@@ -29,11 +29,17 @@ def moved(result, space):
     return (result.perturbed.double() - result.inputs.double()) / unit
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("norm", ["linf", "l2"])
+RADII = [(FGSM(), "0.1"), *((PGD(steps=3, restarts=2), eps) for eps in ("8/255", "0.1", "1/255", "1e-7", "3"))]
+
+
+# Each radius in each precision, with the norms in turn: each norm in each precision, and each radius in each norm.
 @pytest.mark.parametrize(
-    ("attack", "eps"),
-    [(FGSM(), "0.1"), *((PGD(steps=3, restarts=2), eps) for eps in ("8/255", "0.1", "1/255", "1e-7", "3"))],
+    ("attack", "eps", "dtype", "norm"),
+    [
+        (attack, eps, dtype, ("linf", "l2")[(one + other) % 2])
+        for one, (attack, eps) in enumerate(RADII)
+        for other, dtype in enumerate(DTYPES)
+    ],
 )
 def test_an_attack_stays_in_its_ball_in_every_precision(dtype, norm, eps, attack):
     attack = replace(attack, eps=eps, norm=norm)
