@@ -7,6 +7,7 @@ from probe.surveys.corruptions import Corruptions
 from probe.surveys.dependence import PartialDependence
 from probe.surveys.interactions import PairInteractions
 from probe.surveys.layers import LayerActivation, LayerConductance
+from probe.surveys.membership import MembershipAUROC, MembershipTPR
 from probe.surveys.nearest import NearestCases
 from probe.surveys.outliers import OutlierAUROC, OutlierFPR
 from probe.surveys.permutation import PermutationImportance
@@ -18,6 +19,8 @@ __all__ = [
     "Corruptions",
     "LayerActivation",
     "LayerConductance",
+    "MembershipAUROC",
+    "MembershipTPR",
     "NearestCases",
     "OutlierAUROC",
     "OutlierFPR",
