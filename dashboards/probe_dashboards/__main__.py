@@ -2,10 +2,12 @@
 
 import sys
 
+from probe.memory import from_one_place
 from probe_dashboards import loading
 from probe_dashboards.offer import Offer
 
 if __name__ == "__main__":
+    from_one_place()
     # Works while this process imports what follows.
     loading.ahead(Offer.read(sys.argv[sys.argv.index("--") + 1 :] if "--" in sys.argv else ()).runs)
 

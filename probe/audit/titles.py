@@ -1,13 +1,26 @@
-"""The titles of an audit's methods; with settings, if a method occurs twice."""
+"""The titles of an audit's methods, with settings if a method occurs twice, and what its steps do."""
 
 from collections.abc import Mapping
 from typing import Any
 
+from probe.audit.expected import Planned
 from probe.audit.manifest import Manifest, StepRecord
+from probe.finding import Finding
 from probe.formatting import settings, words
 from probe.numbers import fraction
 from probe.task import Task
 
+# What a step of each kind does, before the name of its method.
+DOING = {
+    "predictions": "asking the model for its answers",
+    "instances": "choosing the rows that are explained",
+    "explainer": "explaining by",
+    "attack": "attacking by",
+    "label attack": "attacking by",
+    "counterfactual": "searching for counterfactuals by",
+    "certificate": "certifying by",
+    "survey": "surveying by",
+}
 SHIFT = "shift"  # the goal that titles word by its outputs
 
 
@@ -22,6 +35,22 @@ def title_of(manifest: Manifest, step: StepRecord) -> str:
     of = f" on {step.label}" if step.label else ""
     own = step.title if step.kind in ("attack", "label attack") else ""
     return f"{own or words(step.method.get('method', ''))}{_apart(manifest, step)}{of}"
+
+
+def doing(manifest: Manifest, step: StepRecord | Planned) -> str:
+    """What a step does, or would have done: explaining by lime, attacking by PGD on smoker."""
+    if isinstance(step, StepRecord):
+        title = title_of(manifest, step)
+    else:
+        name = words(str(step.method.get("method", "")))
+        title = f"{name} on {step.label}" if step.label else name
+    return f"{DOING.get(step.kind, step.kind)} {title}".rstrip()
+
+
+def check_of(manifest: Manifest, finding: Finding) -> str:
+    """What a finding is about; one that says that a step was not run has the name of its arrays."""
+    ended = (step for step in manifest.steps if step.name == finding.check and not step.done)
+    return next((doing(manifest, step) for step in ended), finding.check)
 
 
 def titles(manifest: Manifest, kind: str) -> dict[str, str]:

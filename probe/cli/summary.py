@@ -67,7 +67,7 @@ def summary(bundle: Any) -> None:
     for own in (True, False):
         for finding in findings:
             if (finding.about == "model") == own:
-                table.add_row(*(Text(visible_lines(cell)) for cell in _cells(finding)))
+                table.add_row(*(Text(visible_lines(cell)) for cell in _cells(bundle, finding)))
         table.add_section()
     console = Console()
     # A file or a pipe has no width, so lines are not wrapped.
@@ -108,6 +108,8 @@ def _share(point: Any) -> dict[str, float]:
     return {name: getattr(point, name) for name in ("value", "low", "high", "n")}
 
 
-def _cells(finding: Any) -> tuple[str, ...]:
-    written = finding.written()
-    return signed(finding.status), finding.check, str(written.estimate), written.threshold, written.n
+def _cells(bundle: Any, finding: Any) -> tuple[str, ...]:
+    from probe.audit.titles import check_of
+
+    written, check = finding.written(), check_of(bundle.manifest, finding)
+    return signed(finding.status), check, str(written.estimate), written.threshold, written.n

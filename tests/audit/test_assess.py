@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from probe.audit import assess
+from probe.audit import assess, reading
 from tests.audit.handmade import bundle, pairs
 
 N = 10
@@ -153,3 +153,24 @@ def test_a_step_that_did_not_run_is_a_finding_that_says_so(tmp_path):
     made.change(steps=(*made.manifest.steps, broken))
     finding = found(made)["attack-pgd"]
     assert (finding.status, finding.note, finding.estimate) == ("not run", "why", None)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "method", "said"),
+    [
+        ("attack-pgd", "attack", {"method": "pgd"}, "attacking by PGD"),
+        ("explain-kernel_shap", "explainer", {"method": "kernel_shap"}, "explaining by kernel shap"),
+        ("survey-interactions", "survey", {"method": "interactions"}, "surveying by interactions"),
+        ("instances", "instances", {}, "choosing the rows that are explained"),
+    ],
+)
+def test_whoever_reads_of_a_step_that_did_not_run_reads_words(tmp_path, name, kind, method, said):
+    made = bundle(tmp_path / "b", {"predictions": predictions(LABELS)}, **PLAN)
+    broken = replace(made.manifest.steps[0], name=name, kind=kind, method=method, title="PGD", status="error")
+    made.change(steps=(*made.manifest.steps, broken))
+    made.change(findings=tuple(assess(made).findings))
+    shown = [finding.check for part in reading.register(made.manifest) for finding in part.findings]
+    for read in (shown, [each.check for each in reading.missing(made)]):
+        assert said in read
+        assert name not in read
+    assert name in {finding.check for finding in made.manifest.findings}

@@ -20,7 +20,7 @@ def test_what_was_tested_names_the_rows_and_the_methods_of_each_kind(bundles):
     assert "30 rows attacked by FGSM and PGD" in said
     assert said.endswith("groups compared by sex and race.")
     assert "certified by randomized smoothing" in told(bundles.proofs).tested
-    assert "surveyed by importance, odd and course" in told(bundles.proofs).tested
+    assert "surveyed by importance, odd, course and sureness" in told(bundles.proofs).tested
 
 
 def test_what_failed_is_counted_without_the_checks_of_the_methods_and_says_where_it_breaks(bundles):

@@ -57,7 +57,7 @@ def in_viewer(bundle):
 
 
 def in_terminal(bundle):
-    return sorted(_apart(*terminal._cells(finding)[2:]) for finding in bundle.manifest.findings)
+    return sorted(_apart(*terminal._cells(bundle, finding)[2:]) for finding in bundle.manifest.findings)
 
 
 def _apart(measured, threshold, n):

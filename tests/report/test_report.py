@@ -193,7 +193,7 @@ def test_the_confusion_matrix_has_the_counts_of_the_answers(image, monkeypatch):
 def test_the_first_page_says_that_an_audit_was_interrupted(interrupted):
     text = Page(page_of(interrupted)).text
     assert text.index("Interrupted") < text.index("Findings")
-    assert "attack-pgd" in text
+    assert "Missing: attacking by fgsm, attacking by pgd." in text
     assert "the plan names no attack, or none could run" in text
 
 

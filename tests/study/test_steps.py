@@ -40,7 +40,7 @@ def held():
     return int(line.split()[1]) / 2**10
 
 
-@pytest.mark.skipif(not MEMORY.exists() or memory._trim() is None, reason="glibc on Linux")
+@pytest.mark.skipif(not MEMORY.exists() or memory._of_glibc("malloc_trim") is None, reason="glibc on Linux")
 def test_what_a_step_frees_is_not_held_while_the_next_one_runs():
     kept = []
 

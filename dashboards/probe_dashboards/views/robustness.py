@@ -122,7 +122,7 @@ def not_tried(bundle: Bundle) -> list[str]:
     """The attacks that were not run, and why."""
     kinds = ("attack", "label attack")
     missing = [each for kind in kinds for each in reading.unmade(bundle, kind) if each.check != f"{kind}s"]
-    return [visible(f"{each.check.removeprefix('attack-')}: {each.note}") for each in missing]
+    return [visible(f"{each.check}: {each.note}") for each in missing]
 
 
 def behind(bundle: Bundle, by: str, norm: str = "") -> dict[str, Panel]:

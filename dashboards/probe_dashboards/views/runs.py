@@ -10,13 +10,13 @@ from typing import Any
 
 from probe import lock
 from probe.audit import Bundle, find, read, reading, strict
-from probe.audit.expected import Planned, planned
+from probe.audit.expected import planned
 from probe.audit.glimpse import Glimpse, glimpse
 from probe.audit.signing import Signature, signatures
 from probe.audit.signing.countersignatures import Countersignature, countersignatures
 from probe.audit.signoff import Signoff, signoffs
+from probe.audit.titles import doing
 from probe.errors import ProbeError
-from probe.formatting import words
 from probe.memory import give_back
 from probe.text import visible
 from probe_dashboards import state
@@ -102,19 +102,6 @@ class Progress:
     since: str = ""  # when the audit began
 
 
-# What a step of each kind does, before the name of its method.
-DOING = {
-    "predictions": "asking the model for its answers",
-    "instances": "choosing the rows that are explained",
-    "explainer": "explaining by",
-    "attack": "attacking by",
-    "label attack": "attacking by",
-    "counterfactual": "searching for counterfactuals by",
-    "certificate": "certifying by",
-    "survey": "surveying by",
-}
-
-
 def listing(runs: str | Path) -> tuple[list[Run], list[Broken]]:
     """The audits of a folder, newest first, and those that cannot be read."""
     found: list[Run] = []
@@ -167,15 +154,10 @@ def progress(folder: str | Path) -> Progress | None:
     try:
         manifest = read(folder).manifest
         done, steps = len(manifest.steps), planned(manifest.plan)
-        step = _doing(steps[done]) if done < len(steps) else "drawing its conclusions"
+        step = doing(manifest, steps[done]) if done < len(steps) else "drawing its conclusions"
     except MALFORMED:
         return Progress(0, 0, "")
     return Progress(done, len(steps), step, manifest.created)
-
-
-def _doing(step: Planned) -> str:
-    name = words(str(step.method.get("method", "")))
-    return " ".join(filter(None, (DOING[step.kind], name, step.label and f"on {step.label}")))
 
 
 def check(folder: str | Path) -> Integrity:

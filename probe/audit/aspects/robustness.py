@@ -214,6 +214,8 @@ def _upper_bound(test: _Test, asked: float) -> str:
 
 
 def _share(test: _Test) -> str:
+    if not test.counted.any():
+        return "no input had a right answer" if test.family.judges else "every input had reached the goal"
     number = count(test.counted.sum())
     which = "with right answers" if test.family.judges else "that had not reached the goal"
     return f"the attacks could change {share(test.share)} of the {number} inputs {which}"

@@ -49,7 +49,7 @@ from probe.audit.reading.searched import Candidate, Change, Search, moves, searc
 from probe.audit.reading.sentences import Sentences, few_rows, sentences
 from probe.audit.reading.separated import roc_by
 from probe.audit.reading.sliced import distribution, errors, outputs, predicted, slices
-from probe.audit.reading.steps import Missing, ended, missing, steps, unmade, waiting, why_empty
+from probe.audit.reading.steps import Missing, ended, missing, steps, unmade, unmeasured, waiting, why_empty
 from probe.audit.reading.subject import ABOUT, ASSUMED, about, answer_name, favourable, origin, repeat
 from probe.audit.reading.thresholds import Cut, Recut, cut, recut
 from probe.audit.reading.verdict import tally, verdict
@@ -167,6 +167,7 @@ __all__ = [
     "total",
     "tried",
     "unmade",
+    "unmeasured",
     "verdict",
     "waiting",
     "why_empty",

@@ -5,6 +5,7 @@ from typing import NamedTuple
 from probe.audit.bundle import Bundle
 from probe.audit.expected import planned
 from probe.audit.manifest import Manifest, StepRecord
+from probe.audit.titles import check_of, doing
 from probe.finding import Finding
 
 NEVER_BEGUN = "the audit ended before this step"
@@ -27,17 +28,17 @@ def steps(manifest: Manifest, kind: str) -> list[StepRecord]:
 def waiting(manifest: Manifest) -> list[str]:
     """The steps of the plan that were not done, in its order."""
     done = {step.name for step in manifest.steps if step.done}
-    return [step.name for step in planned(manifest.plan) if step.name not in done]
+    return [doing(manifest, step) for step in planned(manifest.plan) if step.name not in done]
 
 
 def missing(bundle: Bundle, aspect: str = "") -> list[Missing]:
     """What was not measured of one aspect or of all: checks and steps that did not run, or never started."""
     manifest = bundle.manifest
-    found = [Missing(f.aspect, f.check, f.status, f.note) for f in manifest.findings if _unmeasured(f)]
+    found = [Missing(f.aspect, check_of(manifest, f), f.status, f.note) for f in manifest.findings if unmeasured(f)]
     ended = {step.name for step in manifest.steps}
     if not bundle.complete:
         never = [step for step in planned(manifest.plan) if step.name not in ended]
-        found += [Missing(step.aspect, step.name, "not run", NEVER_BEGUN) for step in never]
+        found += [Missing(step.aspect, doing(manifest, step), "not run", NEVER_BEGUN) for step in never]
     return [each for each in found if each.aspect == aspect or not aspect]
 
 
@@ -55,10 +56,9 @@ def unmade(bundle: Bundle, kind: str) -> list[Missing]:
     found = []
     for step in planned(manifest.plan):
         if step.kind == kind and (step.name in ran or not bundle.complete):
-            status, note = (
-                (ran[step.name].status, ran[step.name].note) if step.name in ran else ("not run", NEVER_BEGUN)
-            )
-            found.append(Missing(step.aspect, step.name, status, note))
+            one = ran.get(step.name)
+            status, note = (one.status, one.note) if one else ("not run", NEVER_BEGUN)
+            found.append(Missing(step.aspect, doing(manifest, one or step), status, note))
     missing = [each for each in found if each.status != "done"]
     return missing if found else [Missing("", f"{kind}s", "not run", "the plan names none")]
 
@@ -68,5 +68,6 @@ def ended(status: str, *, written: bool = False) -> str:
     return "killed" if status == "running" and not written else status
 
 
-def _unmeasured(finding: Finding) -> bool:
+def unmeasured(finding: Finding) -> bool:
+    """Whether a finding only says that something was not measured."""
     return finding.status in ("not run", "error") and finding.estimate is None

@@ -1,7 +1,7 @@
 """Which section of this report has evidence for which clause, and which clauses have none."""
 
 from probe.audit.bundle import Bundle
-from probe.audit.reading import CHAPTERS, missing
+from probe.audit.reading import CHAPTERS, unmeasured
 from probe.formatting import DASH
 from probe.report.blocks import Section, Table
 from probe.report.crosswalk import CLAUSES, Clause
@@ -48,8 +48,7 @@ def measured(bundle: Bundle, section: str) -> bool:
     if section in KINDS:
         return any(step.kind == KINDS[section] and step.done for step in bundle.manifest.steps)
     if section in ASPECTS:
-        absent = {each.check for each in missing(bundle, section)}
-        return any(each.aspect == section and each.check not in absent for each in bundle.manifest.findings)
+        return any(each.aspect == section and not unmeasured(each) for each in bundle.manifest.findings)
     return True
 
 
