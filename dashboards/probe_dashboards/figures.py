@@ -21,6 +21,7 @@ from probe_dashboards.views import (
     quality,
     robustness,
     sliced,
+    together,
 )
 from probe_dashboards.views.flips import attacks_of
 
@@ -153,6 +154,11 @@ def _counterfactual(bundle: Bundle, method: str, row: str) -> Axes:
     return instance.drawer(bundle).attacked(*counterfactuals.pair(bundle, found), found.change.moved)
 
 
+def _beeswarm(bundle: Bundle, method: str) -> Axes:
+    found, top = together.swarm(bundle, method), together.listed(bundle)
+    return plots.beeswarm(bundle.manifest.data.features, found.values, found.levels, top=top)
+
+
 FIGURES: dict[str, Callable[..., Axes]] = {
     "input": _input,
     "reliability": _reliability,
@@ -168,6 +174,7 @@ FIGURES: dict[str, Callable[..., Axes]] = {
     "roc_by": _roc_by,
     "breakdown": _breakdown,
     "spread": _spread,
+    "beeswarm": _beeswarm,
     "certified": _certified,
     "survey": _survey,
     "calibrated": _calibrated,

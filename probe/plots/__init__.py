@@ -2,6 +2,7 @@
 
 from probe.plots.answers import errors, predicted, roc, roc_by, thresholds
 from probe.plots.bars import bars, shared_order, whiskers
+from probe.plots.beeswarm import beeswarm
 from probe.plots.canvas import new_axes, to_png, to_svg
 from probe.plots.cells import cells
 from probe.plots.curves import Curve, along, learning, reliability, robustness
@@ -24,6 +25,7 @@ __all__ = [
     "Values",
     "along",
     "bars",
+    "beeswarm",
     "before_and_after",
     "cells",
     "channels_last",

@@ -46,7 +46,9 @@ def spread(
     if threshold is not None:
         ax.axvline(threshold, color=CATEGORIES[5], linewidth=1.2, linestyle=(0, (4, 2)), zorder=1)
     for row, (each, (value, low, high)) in enumerate(zip(dots, np.asarray(intervals, dtype=float), strict=True)):
-        ax.scatter(each, row + 0.12 + _lanes(each, wide), s=7, color=MUTED, alpha=0.45, linewidths=0, zorder=2)
+        ax.scatter(
+            each, row + 0.12 + lanes(each, wide) * 0.32 / LANES, s=7, color=MUTED, alpha=0.45, linewidths=0, zorder=2
+        )
         ax.plot([low, high], [row - 0.2, row - 0.2], color=CATEGORIES[0], linewidth=1.8, zorder=3)
         ax.plot([value], [row - 0.2], marker="o", markersize=5.5, color=CATEGORIES[0], zorder=3)
     ax.set_yticks(np.arange(len(names)), [safe_label(name, 28) for name in names])
@@ -59,11 +61,11 @@ def spread(
     return ax
 
 
-def _lanes(values: NDArray[np.float64], wide: float) -> NDArray[np.float64]:
-    """How far below its row each dot lies, so that few hide others. The same values always lie alike."""
+def lanes(values: NDArray[np.float64], wide: float) -> NDArray[np.float64]:
+    """The lane of each dot along its row, from 0, so that few hide others. The same values always lie alike."""
     cells = np.floor(values / wide) if wide > 0 else np.zeros(len(values))
     order = np.argsort(cells, kind="stable")
     _, starts, counts = np.unique(cells[order], return_index=True, return_counts=True)
     within = np.empty(len(values))
     within[order] = np.arange(len(values)) - np.repeat(starts, counts)
-    return (within % LANES) / LANES * 0.32
+    return within % LANES

@@ -24,6 +24,9 @@ HOSTILE = ["</script><img src=x>", "$\\frac{", "\u202egnirts", "x" * 10_000, "Âê
 FIGURES = {
     "heatmap": lambda ax=None: plots.heatmap(SIGNED, IMAGE, ax=ax),
     "bars": lambda ax=None: plots.bars(HOSTILE, np.arange(7.0) - 3, ax=ax),
+    "beeswarm": lambda ax=None: plots.beeswarm(
+        HOSTILE, NUMBERS.normal(size=(9, 7)), NUMBERS.random((9, 7)), title="$", ax=ax
+    ),
     "before_and_after": lambda ax=None: plots.before_and_after(IMAGE, IMAGE + 0.01 * SIGNED, ax=ax),
     "graph": lambda ax=None: plots.graph(EDGES, SIGNED + SIGNED.T, title=HOSTILE[1], ax=ax),
     "edge_changes": lambda ax=None: plots.edge_changes(EDGES, np.roll(EDGES, 1, (0, 1)), title=HOSTILE[1], ax=ax),

@@ -2,9 +2,10 @@
 
 import streamlit as st
 
+from probe.audit import reading
 from probe.audit.reading import CHAPTERS
 from probe_dashboards import widgets
-from probe_dashboards.views import explained, quality, ran, robustness, summary
+from probe_dashboards.views import explained, quality, ran, robustness, summary, together
 from probe_dashboards.views.runs import Opened
 from probe_dashboards.views.words import md
 
@@ -37,6 +38,18 @@ def draw(opened: Opened) -> None:
         widgets.method_table(opened, "explainer", ranks, "The rank of each method by each measure")
     if metrics := quality.metrics(bundle):
         _spread(opened, metrics)
+    if together.shown(bundle):
+        _together(opened)
+
+
+def _together(opened: Opened) -> None:
+    bundle = opened.bundle
+    behind = together.panel(bundle)
+    widgets.section("What matters over all rows", behind.name)
+    method = widgets.control(opened, "of", "Method of the figure", explained.method_titles(bundle))
+    widgets.figure(opened, "beeswarm", reading.SWARM_NOTE, method, width=560)
+    widgets.table(together.table(bundle), "The mean absolute value of each feature by each method")
+    widgets.behind(opened, behind)
 
 
 def _spread(opened: Opened, metrics: dict[str, str]) -> None:

@@ -51,6 +51,7 @@ from probe.audit.reading.separated import roc_by
 from probe.audit.reading.sliced import distribution, errors, outputs, predicted, slices
 from probe.audit.reading.steps import Missing, ended, missing, steps, unmade, unmeasured, waiting, why_empty
 from probe.audit.reading.subject import ABOUT, ASSUMED, about, answer_name, favourable, origin, repeat
+from probe.audit.reading.swarm import SWARM_NOTE, Swarm, swarm
 from probe.audit.reading.thresholds import Cut, Recut, cut, recut
 from probe.audit.reading.verdict import tally, verdict
 
@@ -64,6 +65,7 @@ __all__ = [
     "CHAPTERS",
     "MATRIX",
     "RATES",
+    "SWARM_NOTE",
     "Agreement",
     "Answered",
     "Attacks",
@@ -93,6 +95,7 @@ __all__ = [
     "Search",
     "Sentences",
     "SmallGroup",
+    "Swarm",
     "Tried",
     "about",
     "accounting",
@@ -161,6 +164,7 @@ __all__ = [
     "steps",
     "sureness",
     "surveys",
+    "swarm",
     "tallied",
     "tally",
     "threshold_rates",

@@ -7,9 +7,20 @@ from markupsafe import Markup
 
 from probe import plots
 from probe.audit.bundle import Bundle, Stored
-from probe.audit.reading import Ranked, answered, captioned, kept, measured, ranked, ranks_note, why_not_kept
+from probe.audit.reading import (
+    SWARM_NOTE,
+    Ranked,
+    answered,
+    captioned,
+    kept,
+    measured,
+    ranked,
+    ranks_note,
+    swarm,
+    why_not_kept,
+)
 from probe.audit.titles import title_of
-from probe.formatting import DASH, PLUS_MINUS, digits, estimated, settings, share, words
+from probe.formatting import DASH, PLUS_MINUS, digits, estimated, number, settings, share, words
 from probe.report.blocks import Block, Figure, Section, Table, Text, panel
 from probe.report.sections.common import chapter, drawer, steps, with_not_measured
 from probe.statistics import ranking
@@ -28,6 +39,7 @@ def section(bundle: Bundle) -> Section:
     if found := ranked(bundle):
         blocks.append(_ranks(found))
     if ran and bundle.has("arrays/instances.npz"):
+        blocks += _together(bundle)
         blocks += _instances(bundle, {title_of(bundle.manifest, step): bundle.arrays(step.name) for step in ran})
     return chapter("explanation", with_not_measured(bundle, "explanation", blocks))
 
@@ -87,6 +99,30 @@ def _instances(bundle: Bundle, methods: dict[str, Stored]) -> list[Block]:
         else:
             blocks += [Text(head), _top(bundle, methods, index)]
     return blocks
+
+
+def _together(bundle: Bundle) -> list[Block]:
+    """The values of all explained rows, where features mean the same in each."""
+    ran = steps(bundle, "explainer")
+    swarms = {title_of(bundle.manifest, step): swarm(bundle, step) for step in ran}
+    if not drawer(bundle).tabular or len(next(iter(swarms.values())).values) < 2:
+        return []
+    names = bundle.manifest.data.features
+    shared = plots.shared_order([each.sizes for each in swarms.values()])[:FEATURES]
+    panels = [
+        panel(
+            plots.beeswarm(names, each.values, each.levels, top=shared, title=method),
+            f"Values of all rows by {method}",
+            f"swarm-{order}",
+        )
+        for order, (method, each) in enumerate(swarms.items())
+    ]
+    rows = [(str(names[at]), *(number(float(each.sizes[at])) for each in swarms.values())) for at in shared]
+    columns = ("feature", *swarms)
+    caption = f"The mean absolute value of each feature; the {len(rows)} that rank highest on average over the methods"
+    table = Table(columns, rows, caption, numeric=columns[1:], folded=True)
+    count = len(next(iter(swarms.values())).values)
+    return [Figure(panels, SWARM_NOTE, table, f"All {count:,} rows explained", size="half")]
 
 
 def _captions(bundle: Bundle) -> Table:
