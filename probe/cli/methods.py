@@ -1,5 +1,6 @@
 """`probe methods`, `probe explain`, `probe attack`: one method on one model, from the shell."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -9,6 +10,7 @@ from probe.cli.asking import wanted
 from probe.cli.listing import described, listing
 from probe.cli.opening import Name, Out, Set, build_method, opened, save, segments_in, slice_of
 from probe.cli.said import Only, Outputs, Part, Said, Segments, TaskName, Tolerance
+from probe.errors import DataError
 from probe.formatting import estimate, estimated, number, share
 
 FIRST = 5  # rows that are explained unless others are chosen
@@ -107,6 +109,10 @@ def attack(
             min=0, max=1, help="Attack rows only until it is decided whether this share of them withstands it."
         ),
     ] = None,
+    stored: Annotated[
+        Path | None,
+        typer.Option(help="A result that --out wrote: the model is asked about its inputs again, without an attack."),
+    ] = None,
     task: TaskName = "",
     outputs: Outputs = "",
     part: Part = "",
@@ -125,6 +131,9 @@ def attack(
 
     said = Said(task=task, outputs=outputs, part=part, only=only, tolerance=tolerance)
     model, data = opened(name, plan, allow_code, device, said)
+    if stored is not None:
+        _say_again(stored, model, as_json=as_json)
+        return
     drawn = data.sample(sample, seed)
     method = method or usual_attacks(model, drawn.inputs)[-1]["method"]
     attacker = build_method("attack", method, settings, wanted(method, model.task, target) if target else {})
@@ -165,6 +174,28 @@ def attack(
         print_out(
             f"The attack could change {share(document['movable'])} of the {len(movable):,} inputs with right answers"
         )
+
+
+def _say_again(stored: Path, model: Any, *, as_json: bool) -> None:
+    """Print what a model answers to the inputs of a stored attack."""
+    from probe import Perturbation, load, study
+    from probe.metrics import GoalReached
+
+    before = load(stored)
+    if not isinstance(before, Perturbation):
+        raise DataError(f"{stored} holds {type(before).__name__}, expected the result of an attack, as --out writes it")
+    now = study.asked_again(before, model)
+    reached, counts = GoalReached()(model, now), [int(each.success.sum()) for each in (before, now)]
+    document = {
+        "method": before.method.config(), "model": model.name, "n": len(now), "stored": counts[0], "reached": counts[1],
+        "share": [reached.value, *reached.interval()], "forward": now.cost.forward,
+    }  # fmt: skip
+    if as_json:
+        emit_json(document)
+        return
+    print_out(f"{len(now):,} stored rows of {before.method}, asked again of {model.name}, within their budgets")
+    value, low, high = document["share"]
+    print_out(f"  goal reached: {estimate(value, low, high, 'share')}; {counts[1]:,} rows, {counts[0]:,} as stored")
 
 
 def _say_decided(found: Any, drawn: Any, seed: int, *, as_json: bool) -> None:

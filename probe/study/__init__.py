@@ -17,10 +17,12 @@ from probe.study.progress import Standing, to_stderr
 from probe.study.queries import by_queries
 from probe.study.retraining import permuted_labels
 from probe.study.running import read, run
+from probe.study.stored import asked_again
 
 __all__ = [
     "Decision",
     "Standing",
+    "asked_again",
     "by_queries",
     "floor",
     "optimality",

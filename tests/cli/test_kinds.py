@@ -117,3 +117,14 @@ def test_an_attack_ends_once_a_share_is_decided(probe, place):
     assert decided["share"][1] > 0.01
     assert len(set(decided["rows"])) == decided["n"]
     assert "an interval that holds after each batch" in probe("attack", *OWN, "--until", "0.01", code=0).stdout
+
+
+def test_a_stored_attack_is_asked_again_without_attacking(probe, place):
+    made = json.loads(probe("attack", *OWN, "--sample", "9", "--out", "found", "--json", code=0).stdout)
+    again = json.loads(probe("attack", *OWN, "--stored", "found", "--json", code=0).stdout)
+    assert again["n"] == 9
+    assert again["stored"] == again["reached"] == int(load("found").success.sum())
+    assert again["forward"] <= 18 < made["forward"]
+    assert "9 stored rows of " in probe("attack", *OWN, "--stored", "found", code=0).stdout
+    probe("explain", *OWN, "--out", "map", code=0)
+    assert "expected the result of an attack" in probe("attack", *OWN, "--stored", "map", code=2).stderr
