@@ -10,7 +10,10 @@ from probe.certificates.steps import Activation, Affine, Input, Pool, Step
 from probe.certificates.traced import Traced
 from probe.tensors import spans
 
-NUMBERS = 2**24  # coefficients that are computed together
+# Coefficients that are computed together. On a CPU more of them leave its caches, and new memory for each step took as
+# long as what was computed; an accelerator needs more.
+NUMBERS = {"cpu": 2**20}
+NUMBERS_ACCELERATOR = 2**24
 Interval = tuple[Tensor, Tensor]
 
 
@@ -51,15 +54,15 @@ class Bounds:
             centre = self.centres[last]
             if centre is not None:
                 # Not by constants: where inputs are large, as years are, their parts would cancel all digits but a few.
-                total += _summed(slopes * centre[:, None])
+                total += _products(slopes, centre)
                 moved[last] = slopes
             elif isinstance(node.step, Affine):
                 shapes = [self.network.nodes[parent].shape for parent in node.parents]
-                total += _summed(slopes * node.step.constant(shapes, slopes)[:, None])
+                total += _products(slopes, node.step.constant(shapes, slopes))
                 self._pull(last, slopes, open_at)
             elif not whole:
-                low, high = (end[:, None] for end in self.intervals[last])
-                total += _summed(slopes.clamp(min=0) * low + slopes.clamp(max=0) * high)
+                low, high = self.intervals[last]
+                total += _products(slopes.clamp(min=0), low) + _products(slopes.clamp(max=0), high)
             else:
                 (parent,) = node.parents
                 part, constant = self._through(node.step, parent, node.shape, slopes)
@@ -129,7 +132,8 @@ class Bounds:
         most = int(wanted.sum(1).max())
         order = (~wanted).to(torch.uint8).argsort(dim=1, stable=True)[:, :most]
         low, high = low.reshape(rows, -1).clone(), high.reshape(rows, -1).clone()
-        for part in spans(most, max(1, NUMBERS // (2 * rows * self._widest(at)))):
+        numbers = NUMBERS.get(low.device.type, NUMBERS_ACCELERATOR)
+        for part in spans(most, max(1, numbers // (2 * rows * self._widest(at)))):
             places = order[:, part]
             ones = torch.zeros(rows, places.shape[1], width, dtype=low.dtype, device=low.device)
             ones.scatter_(2, places[:, :, None], 1.0)
@@ -150,11 +154,9 @@ class Bounds:
         low, high = self.intervals[parent]
         rising, falling = slopes.clamp(min=0), slopes.clamp(max=0)
         if isinstance(step, Activation):
-            (under, under_rest), (over, over_rest) = (
-                tuple(each[:, None] for each in line) for line in step.curve.lines(low, high)
-            )
-            constant = _summed(rising * under_rest + falling * over_rest)
-            return rising.mul_(under) + falling.mul_(over), constant
+            (under, under_rest), (over, over_rest) = step.curve.lines(low, high)
+            constant = _products(rising, under_rest) + _products(falling, over_rest)
+            return rising.mul_(under[:, None]).addcmul_(falling, over[:, None]), constant
         assert isinstance(step, Pool)
         seen = _Windows(step, low, high, shape)
         part, constant = seen.chosen(rising)
@@ -170,9 +172,10 @@ class Bounds:
         return seen.contested().view(low.shape)
 
 
-def _summed(parts: Tensor) -> Tensor:
-    """The sums (rows, functions) over what a step gives for a row, which may be a single number."""
-    return parts.flatten(2).sum(2) if parts.ndim > 2 else parts
+def _products(functions: Tensor, values: Tensor) -> Tensor:
+    """What linear functions (rows, functions, *shape) make of values (rows, *shape), or of the same for all rows."""
+    flat, of = functions.reshape(*functions.shape[:2], -1), values.reshape(len(values), -1, 1)
+    return (flat @ of)[..., 0]
 
 
 class _Windows:

@@ -190,7 +190,15 @@ def _convolution(call: Call) -> Step | None:
     if x is not call.inputs[0] or len(call.inputs) > 1:
         return None
 
+    stride, padding, dilation, turned, _, groups = rest
+
     def pulled(a: Tensor, shapes: Sequence[tuple[int, ...]]) -> tuple[Tensor, ...]:
+        if not turned:  # a transposed convolution, which is faster than torch's backward one
+            beyond = [
+                side - (count - 1) * stride[i] + 2 * padding[i] - dilation[i] * (weight.shape[2 + i] - 1) - 1
+                for i, (side, count) in enumerate(zip(shapes[0][1:], a.shape[2:], strict=True))
+            ]
+            return (torch.ops.aten.convolution(a, weight, None, stride, padding, dilation, not turned, beyond, groups),)
         zero = a.new_zeros(1).expand(len(a), *shapes[0])
         back = torch.ops.aten.convolution_backward
         found: Tensor = back(a.contiguous(), zero, weight, None, *rest, [True, False, False])[0]

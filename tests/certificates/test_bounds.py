@@ -8,6 +8,7 @@ from probe import Classification, Model, MultiLabel, Places, Regression, Space
 from probe.certificates import Crown, IntervalBounds
 from probe.certificates.activations import GELU, GELU_TANH, SIGMOID, SILU, TANH, Hinge, Stair
 from probe.certificates.region import Region
+from probe.certificates.traced import recorded
 from probe.errors import Unsupported
 
 METHODS = [IntervalBounds, Crown]
@@ -111,6 +112,26 @@ def test_bounds_hold_at_every_point_of_the_ball_and_crowns_are_the_narrower(name
     assert between <= wide + 1e-4
     still = Crown(norm=norm).margins(model, x, labels, torch.zeros(3))
     torch.testing.assert_close(still, lead(model.logits(x), labels), atol=1e-4, rtol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape"),
+    [
+        (nn.Conv2d(2, 4, 3, stride=2, groups=2), (2, 8, 7)),  # the last row and column of places are not read
+        (nn.Conv2d(2, 3, (2, 3), stride=(3, 1), padding=(1, 0), dilation=(2, 1)), (2, 9, 5)),
+        (nn.Conv2d(1, 2, 3, padding="same", bias=False), (1, 4, 6)),
+        (nn.Conv1d(2, 3, 4, stride=3, padding=1), (2, 12)),
+        (nn.ConvTranspose2d(2, 3, 3, stride=2, padding=1, output_padding=1), (2, 3, 4)),
+    ],
+)
+def test_coefficients_go_back_through_a_convolution_as_gradients_do(layer, shape):
+    layer = layer.double().requires_grad_(False)
+    x = rows(3, *shape).double().requires_grad_()
+    slopes = torch.randn(layer(x).shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    (wanted,) = torch.autograd.grad(layer(x), x, slopes)
+    network = recorded(layer, x.detach(), "layer")
+    found = network.nodes[-1].step.pull(slopes, [network.nodes[-2].shape])[0]
+    torch.testing.assert_close(found, wanted)
 
 
 def test_crown_equals_a_replica_by_explicit_matrices():
