@@ -98,10 +98,15 @@ class Corruptions(Survey):
             Unsupported: if they are no images with finite bounds.
         """
         low, high = (torch.as_tensor(end).to(inputs) for end in model.space.bounds)
-        if inputs.ndim != 4 or not inputs.is_floating_point() or not bool((high - low).isfinite().all()):
+        if inputs.ndim != 4 or not inputs.is_floating_point():
             raise Unsupported(
-                f"{self.name()} changes images (channels, height, width) of numbers with finite bounds, and "
-                f"{model.name} reads {tuple(inputs.shape[1:])} with bounds {model.space.bounds}"
+                f"{self.name()} changes images (channels, height, width) of numbers, and {model.name} reads "
+                f"{tuple(inputs.shape[1:])} of {inputs.dtype}; leave it out"
+            )
+        if not bool((high - low).isfinite().all()):
+            raise Unsupported(
+                f"{self.name()} changes images from black to white, and {model.name} has infinite bounds; set "
+                "Space(bounds=(0.0, 1.0)), or those of your images"
             )
         plain = ((inputs - low) / (high - low)).float().cpu()
         numbers = Numbers(plain, self.seed, list(CORRUPTIONS).index(name), severity)

@@ -39,7 +39,7 @@ GIVEN = {
     "layer_activation": {"layer": "head"},
     "layer_conductance": {"layer": "head"},
     "nearest_cases": {"layer": "1", "count": 2},
-    "outlier_auroc": {"layer": "head"},
+    "outlier_auroc": {"layer": "1"},
     "agreement": {"other": IntegratedGradients(steps=4)},
     "attack_checks": {"attack": PGD(steps=3, eps=0.3)},
     "custom": {"score": lambda logits, labels, targets: logits[:, -1] - 0.2},

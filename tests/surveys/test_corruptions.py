@@ -163,7 +163,7 @@ def test_what_has_no_corruption_is_refused():
     with pytest.raises(Unsupported, match=r"changes images \(channels, height, width\)"):
         Corruptions()(model, table)
     free = Model(forward=model.forward, space=Space(bounds=(-torch.inf, torch.inf)))
-    with pytest.raises(Unsupported, match="with finite bounds"):
+    with pytest.raises(Unsupported, match="from black to white, and model has infinite bounds"):
         Corruptions()(free, Dataset(PICTURE, torch.zeros(1).long(), space=free.space))
     with pytest.raises(RangeError, match=r"names holds 'rain', expected some of gaussian noise, shot noise"):
         Corruptions(names=("rain",)).chosen(PICTURE)
