@@ -68,6 +68,16 @@ def test_examples_that_cannot_change_are_not_a_pass(tmp_path):
     verify(bundle.folder)
 
 
+def test_where_no_answer_was_right_no_share_of_them_is_told(tmp_path):
+    model, data = ramp(n=40)
+    plan = small_plan("wrong", attack={"sample": 40, "eps": ["1"], "methods": CLIMB}, explain={"sample": 0})
+    note = findings(run(plan, model, replace(data, labels=1 - data.labels), tmp_path / "w"))[
+        "withstands FGSM and PGD at eps 1"
+    ].note
+    assert "no input had a right answer" in note
+    assert "%" not in note
+
+
 def test_attacks_that_changed_or_broke_nothing_are_not_compared(tmp_path):
     for eps, why in (("0.5", "could change almost no input"), ("0.001", "FGSM broke no example")):
         kind = "integer" if eps == "0.5" else "continuous"

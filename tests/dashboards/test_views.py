@@ -95,7 +95,8 @@ def test_the_commands_to_reproduce_name_the_audit_and_its_digest(bundles):
 
 def test_a_folder_with_a_shell_in_its_name_is_quoted(bundles):
     from dataclasses import replace
-    from pathlib import Path
+    import tomllib
+from pathlib import Path
 
     assert "'/tmp/a; rm -rf b'" in summary.reproduce(replace(bundles.image, folder=Path("/tmp/a; rm -rf b")))
 
@@ -265,6 +266,13 @@ def test_drawing_figures_leaves_no_open_figure(bundles):
     for name, keys in (("explained", (row, "lime")), ("curves", ("sex",)), ("forest", ("sex-x-race", "tpr"))):
         assert figures.svg(name, bundles.table, "#123456", *keys).startswith("<svg")
     assert not _pylab_helpers.Gcf.figs
+
+
+def test_where_groups_are_known_the_plan_lacks_the_name_of_the_favourable_answer(bundles):
+    manifest = bundles.image.manifest
+    known = replace(bundles.image, manifest=replace(manifest, data=replace(manifest.data, groups=("sex",))))
+    assert tomllib.loads(bias.remedy(known))["bias"]["positive"] in manifest.model.classes
+    assert tomllib.loads(bias.remedy(bundles.image)) == {"data": {"groups": ["sex", "race"]}}
 
 
 def test_standard_errors_of_a_bundle_stand_beside_the_values_and_on_the_bars(bundles, monkeypatch):

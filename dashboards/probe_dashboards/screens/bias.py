@@ -21,7 +21,7 @@ def draw(opened: Opened) -> None:
         _compare(opened)
     else:
         why = robustness.reason(bundle, "bias")
-        widgets.not_run("The comparison of groups", why, '[data]\ngroups = ["sex", "race"]')
+        widgets.not_run("The comparison of groups", why, bias.remedy(bundle))
 
 
 def _compare(opened: Opened) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import pandas as pd
 
 from probe.audit import Bundle, reading
+from probe.audit.toml import to_toml
 from probe.formatting import DASH, estimate, number
 from probe.text import visible
 from probe_dashboards import state
@@ -23,6 +24,14 @@ def titles(bundle: Bundle) -> dict[str, str]:
 def present(bundle: Bundle) -> bool:
     """Whether the audit compared groups."""
     return bool(reading.attributes(bundle))
+
+
+def remedy(bundle: Bundle) -> str:
+    """What a plan says so that groups are compared: which they are, or, where they are known, which answer is good."""
+    manifest = bundle.manifest
+    if manifest.data.groups and not manifest.plan.bias.positive and len(manifest.model.classes) > 2:
+        return to_toml({"bias": {"positive": visible(manifest.model.classes[0])}}).strip()
+    return '[data]\ngroups = ["sex", "race"]'
 
 
 def attributes(bundle: Bundle) -> dict[str, str]:

@@ -189,7 +189,7 @@ def recorded(folder: str | Path, found: Integrity) -> Integrity:
     if not found.intact:
         return found
     try:
-        bundle = read(folder)
+        bundle = held(str(folder), stamp(folder))
         signed, records, seconds = signatures(bundle), signoffs(bundle), countersignatures(bundle)
     except MALFORMED as error:  # changed since it was verified
         return Integrity(intact=False, sentence=reason(error))
