@@ -1,5 +1,7 @@
 import subprocess
 import sys
+import tomllib
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -81,8 +83,8 @@ def test_a_filter_shows_the_findings_of_one_status(bundles):
 def test_what_was_not_run_is_listed_with_its_reason(bundles):
     assert "groups" in " ".join(summary.not_run(bundles.image)["Why"])
     missing = summary.not_run(bundles.interrupted)
-    assert "attack-fgsm" in set(missing["Check"])
-    assert "ended before" in missing.set_index("Check")["Why"]["attack-fgsm"]
+    assert "attacking by fgsm" in set(missing["Check"])
+    assert "ended before" in missing.set_index("Check")["Why"]["attacking by fgsm"]
 
 
 def test_the_commands_to_reproduce_name_the_audit_and_its_digest(bundles):
@@ -94,9 +96,7 @@ def test_the_commands_to_reproduce_name_the_audit_and_its_digest(bundles):
 
 
 def test_a_folder_with_a_shell_in_its_name_is_quoted(bundles):
-    from dataclasses import replace
-    import tomllib
-from pathlib import Path
+    from pathlib import Path
 
     assert "'/tmp/a; rm -rf b'" in summary.reproduce(replace(bundles.image, folder=Path("/tmp/a; rm -rf b")))
 
