@@ -17,6 +17,7 @@ from probe.attacks.minimal import DDN
 from probe.attacks.patch import PatchAttack
 from probe.attacks.peers.of_art import ART
 from probe.attacks.peers.of_foolbox import Foolbox
+from probe.attacks.quantised import Quantised
 from probe.attacks.sigma_zero import SigmaZero
 from probe.attacks.spsa import SPSA
 from probe.attacks.square import Square
@@ -44,6 +45,7 @@ __all__ = [
     "HopSkipJump",
     "HotFlip",
     "PatchAttack",
+    "Quantised",
     "SigmaZero",
     "Square",
     "UniversalPerturbation",
