@@ -1,5 +1,7 @@
 """Metrics that remove random subsets of features: closed forms of linear models, slow replicas, captum."""
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -154,3 +156,16 @@ def test_a_share_of_the_best_lead_is_1_at_the_best_and_0_at_the_control():
     assert skill(np.array([[1.0, 0.0, 1.0], [0.5, 0.5, 1.0]])) == pytest.approx(1 / 1.5)
     assert skill(np.array([[0.0, 4.0, 0.0], [2.0, 2.0, 0.0]])) == pytest.approx(4 / 6)
     assert np.isnan(skill(np.zeros((3, 3))))
+
+
+def test_removed_subsets_are_the_first_active_features_of_one_random_order():
+    source = torch.Generator().manual_seed(0)
+    active = torch.rand(6, 40, generator=source) < 0.6
+    active[0] = False
+    count = active.sum(1, keepdim=True)
+    sizes = (torch.rand(6, 50, generator=source) * (count + 1)).long().minimum(count)
+    found = Infidelity(seed=3)._removed(active, sizes)
+    noise = torch.rand(50, 40, generator=torch.Generator().manual_seed(6), dtype=torch.float64)
+    for row, subset in itertools.product(range(6), range(50)):
+        order = [at for at in noise[subset].argsort().tolist() if active[row, at]]
+        assert found[row, subset].nonzero()[:, 0].tolist() == sorted(order[: sizes[row, subset]])
