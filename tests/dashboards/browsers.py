@@ -15,7 +15,7 @@ import pytest
 from probe_dashboards import Offer, command
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-LONG = 300_000  # milliseconds until a page is there, or a model has answered, on a busy machine
+LONG = 120_000  # milliseconds until a page is there, or a model has answered, on a busy machine
 QUIET = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
 QUIET += "--disable-component-update --disable-sync"
 READY = "[data-testid=stApp][data-test-script-state=notRunning]"
@@ -76,11 +76,18 @@ def context(browser, address):
         yield context
 
 
-@pytest.fixture
-def page(context):
-    """A tab of its own."""
+@pytest.fixture(scope="session")
+def tab(context):
     with context.new_page() as page:
         yield page
+
+
+@pytest.fixture
+def page(tab):
+    """The tab that tests share, for what it has compiled it keeps; as wide and light as a new one."""
+    tab.set_viewport_size({"width": 1280, "height": 720})
+    tab.emulate_media(color_scheme="light", reduced_motion="no-preference")
+    return tab
 
 
 def _wait(address: str) -> None:

@@ -1,11 +1,12 @@
 """What axe-core finds on the pages: nothing, on wide and on narrow screens, light and dark.
 
-All rules are asked of the light pages. When the reader's scheme changes they are dark with the same elements, so only
-the rules of colours are asked then. A report is whole when it is looked at first, light and wide; its tables are
-shortened to one row of each look before the others.
+Each is looked at twice, in the other width and scheme the second time: wide and light, then narrow and dark, or wide
+and dark, then narrow and light, in turn. The tables of reports are shortened to one row of each look; those of one are
+whole when it is looked at first.
 """
 
 import re
+from itertools import cycle
 
 import pytest
 from probe_dashboards.app import PAGES, WIDE
@@ -17,8 +18,9 @@ from tests.dashboards.test_pages import PROVED
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 SIZES = ({"width": 1280, "height": 1000}, {"width": 390, "height": 900})
-COLOURS = ("color-contrast", "link-in-text-block")
+SCHEMES = ("light", "dark"), ("dark", "light")
 SHOWN = "scheme => getComputedStyle(document.querySelector('[data-testid=stApp]')).colorScheme === scheme"
+WHOLE = "hostile"
 # Leave one of the rows of a table that are marked up alike, as far as their elements, classes and styles tell.
 SHORTEN = """() => document.querySelectorAll('tbody').forEach(body => {
   const seen = new Set();
@@ -55,40 +57,42 @@ def reports(bundles, tmp_path_factory):
     return {path.stem: path.as_uri() for path in sorted(folder.iterdir())}
 
 
-@pytest.mark.parametrize("link", list(links()))
-def test_axe_finds_nothing_on_any_page(page, link):
+@pytest.mark.parametrize(("link", "schemes"), list(zip(links(), cycle(SCHEMES), strict=False)))
+def test_axe_finds_nothing_on_any_page(page, link, schemes):
     found = {}
-    page.set_viewport_size(SIZES[0])
-    page.emulate_media(color_scheme="light", reduced_motion="reduce")
+    for size, scheme in zip(SIZES, schemes, strict=True):
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        page.set_viewport_size(size)
+        if size is SIZES[0]:
+            _open(page, link)
+        page.wait_for_function(SHOWN, arg=scheme)
+        page.wait_for_selector(READY)
+        page.wait_for_timeout(100)
+        for said in _findings(page):
+            found.setdefault(said, f"at {size['width']}, {scheme}")
+    assert found == {}
+
+
+def _open(page, link):
     page.goto(link)
     page.get_by_text("What this does not show").wait_for()
     page.wait_for_selector(READY)
     while page.get_by_role("button", name="Cancel", exact=True).count():  # a model is asked
         page.wait_for_timeout(300)
     page.add_style_tag(content="* { transition: none !important; animation: none !important }")  # nothing half faded
-    for scheme, size in (("light", SIZES[0]), ("light", SIZES[1]), ("dark", SIZES[1]), ("dark", SIZES[0])):
-        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-        page.set_viewport_size(size)
-        page.wait_for_function(SHOWN, arg=scheme)
-        page.wait_for_selector(READY)
-        page.wait_for_timeout(100)
-        for said in _findings(page, scheme):
-            found.setdefault(said, f"at {size['width']}, {scheme}")
-    assert found == {}
 
 
 def test_axe_finds_nothing_on_a_report(page, reports):
     found = []
-    for name, link in reports.items():
-        page.set_viewport_size(SIZES[0])
-        page.emulate_media(color_scheme="light")
-        page.goto(link)
-        found += [(name, said) for said in _findings(page, "light")]
-        page.evaluate(SHORTEN)
-        for scheme, size in (("light", SIZES[1]), ("dark", SIZES[1]), ("dark", SIZES[0])):
+    for (name, link), schemes in zip(reports.items(), cycle(SCHEMES), strict=False):
+        for size, scheme in zip(SIZES, schemes, strict=True):
             page.emulate_media(color_scheme=scheme)
             page.set_viewport_size(size)
-            found += [(name, scheme, size, said) for said in _findings(page, scheme)]
+            if size is SIZES[0]:
+                page.goto(link)
+            if name != WHOLE or size is not SIZES[0]:
+                page.evaluate(SHORTEN)
+            found += [(name, scheme, size, said) for said in _findings(page)]
     assert found == []
 
 
@@ -102,20 +106,18 @@ def test_the_clauses_of_a_report_wrap_in_the_width_there_is(page, reports):
 
 def test_axe_finds_pale_text_in_both_schemes(page):
     page.set_content("<p style='color: #777; background: #888'>Pale</p>")
-    for scheme in ("light", "dark"):
+    for scheme in SCHEMES[0]:
         page.emulate_media(color_scheme=scheme)
-        assert "color-contrast" in [rule for rule, *_ in _findings(page, scheme)]
+        assert "color-contrast" in [rule for rule, *_ in _findings(page)]
 
 
-def _findings(page, scheme):
+def _findings(page):
     """The rule, the selector and the markup of each node that axe complains about, but for those of Streamlit."""
     axe = pytest.importorskip("axe_playwright_python.base").AXE_SCRIPT
     if not page.evaluate("'axe' in window"):
         page.evaluate(axe)
     # What is in order is most of the page, and takes longer to be told of than to be found.
     options = {"resultTypes": ["violations"]}
-    if scheme == "dark":
-        options["runOnly"] = {"type": "rule", "values": COLOURS}
     nodes = [
         (rule["id"], " ".join(map(str, node["target"])), node["html"][:200])
         for rule in page.evaluate("options => axe.run(options).then(found => found.violations)", options)

@@ -10,31 +10,35 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 @pytest.fixture
-def visit(context):
-    """Open an address in a new tab; what it asked for and complained about."""
-    pages = []
+def visit(page):
+    """Open an address; what the page asked for and complained about."""
+    seen = SimpleNamespace(page=page, requests=[], complaints=[])
+
+    def complained(message):
+        if message.type == "error":
+            seen.complaints.append(f"{message.text} {message.location['url']}")
+
+    heard = {
+        "request": lambda request: seen.requests.append(request.url),
+        "console": complained,
+        "pageerror": lambda error: seen.complaints.append(str(error)),
+    }
+    for event, hear in heard.items():
+        page.on(event, hear)
 
     def go(path: str) -> SimpleNamespace:
-        page = context.new_page()
-        pages.append(page)
-        requests: list[str] = []
-        complaints: list[str] = []
-        page.on("request", lambda request: requests.append(request.url))
-        page.on(
-            "console",
-            lambda message: message.type == "error" and complaints.append(f"{message.text} {message.location['url']}"),
-        )
-        page.on("pageerror", lambda error: complaints.append(str(error)))
+        seen.requests.clear()
+        seen.complaints.clear()
         page.goto(path)
         page.wait_for_selector("h1")
         page.get_by_text("Consistent with itself").first.wait_for(state="attached")
         page.get_by_text("What this does not show").first.wait_for(state="attached")  # the last that is drawn
         page.wait_for_selector(READY)
-        return SimpleNamespace(page=page, requests=requests, complaints=complaints)
+        return seen
 
     yield go
-    for page in pages:
-        page.close()
+    for event, hear in heard.items():
+        page.remove_listener(event, hear)
 
 
 def test_a_cold_link_opens_each_page_and_nothing_leaves_the_machine(visit, address, bundles):
@@ -60,7 +64,6 @@ def test_a_cold_link_opens_each_page_and_nothing_leaves_the_machine(visit, addre
         assert [c for c in seen.complaints if "/_stcore/" not in c] == []
         for picture in seen.page.query_selector_all("[data-testid=stImage] img"):
             assert len(picture.get_attribute("alt") or "") > 5
-        seen.page.close()
 
 
 def test_hostile_names_are_shown_as_text_in_a_browser(visit):
@@ -75,7 +78,6 @@ def test_hostile_names_are_shown_as_text_in_a_browser(visit):
         ):
             assert seen.page.query_selector_all(selector) == [], (page, selector)
         assert [url for url in seen.requests if "evil" in url] == []
-        seen.page.close()
 
 
 def test_the_next_example_is_in_the_address_and_back_returns_to_the_last(visit, bundles):
