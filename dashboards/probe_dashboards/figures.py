@@ -154,6 +154,13 @@ def _counterfactual(bundle: Bundle, method: str, row: str) -> Axes:
     return instance.drawer(bundle).attacked(*counterfactuals.pair(bundle, found), found.change.moved)
 
 
+def _waterfall(bundle: Bundle, row: str, method: str) -> Axes:
+    start, _ = together.ends(bundle, int(row), method)
+    values = explained.by_feature(bundle, int(row), method)
+    top = explained.order(bundle, int(row))[: together.LISTED]
+    return plots.waterfall(bundle.manifest.data.features, values, start, top=top)
+
+
 def _beeswarm(bundle: Bundle, method: str) -> Axes:
     found, top = together.swarm(bundle, method), together.listed(bundle)
     return plots.beeswarm(bundle.manifest.data.features, found.values, found.levels, top=top)
@@ -175,6 +182,7 @@ FIGURES: dict[str, Callable[..., Axes]] = {
     "breakdown": _breakdown,
     "spread": _spread,
     "beeswarm": _beeswarm,
+    "waterfall": _waterfall,
     "certified": _certified,
     "survey": _survey,
     "calibrated": _calibrated,

@@ -16,6 +16,7 @@ from probe.plots.sentence import text_diff, text_heatmap
 from probe.plots.series import Scale, series, series_change
 from probe.plots.signed import reach
 from probe.plots.spread import spread
+from probe.plots.waterfall import waterfall
 
 __all__ = [
     "Curve",
@@ -55,5 +56,6 @@ __all__ = [
     "thresholds",
     "to_png",
     "to_svg",
+    "waterfall",
     "whiskers",
 ]

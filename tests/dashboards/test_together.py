@@ -2,11 +2,15 @@
 
 import numpy as np
 import pytest
+import torch
 from probe_dashboards import figures
 from probe_dashboards.views import ran, together
 
-from probe import plots
-from probe.audit import reading
+from probe import Dataset, Model, Space, plots
+from probe.audit import plan_from, reading, run
+from probe.report import render
+
+IG = "integrated-gradients"  # in a link
 
 
 def test_rows_are_as_high_as_their_rank_and_categories_have_no_height(bundles):
@@ -33,6 +37,29 @@ def test_the_table_has_the_numbers_of_the_figure_in_its_order(bundles):
     )
     assert together.shown(bundle)
     assert not together.shown(bundles.image)
+
+
+def test_steps_lead_from_the_output_without_the_features_to_that_of_the_row(tmp_path):
+    weight = torch.tensor([[2.0, 0.0], [-1.0, 0.5], [0.5, 3.0]])
+    space = Space(bounds=(-9, 9), reference=torch.ones(1, 3), names=("a", "b", "c"))
+    model = Model(forward=lambda x: torch.tanh(x) @ weight, space=space, classes=("no", "yes"))
+    data = Dataset(torch.rand(6, 3) * 2, torch.arange(6) % 2, space=space, classes=model.classes)
+    told = {"explain": {"methods": ["saliency", "integrated_gradients"]}, "attack": {"methods": []}}
+    bundle = run(plan_from({"name": "p", **told}, sources=False), model, data, tmp_path / "p")
+    outputs, reference = model.logits(data.inputs), model.logits(torch.ones(1, 3))[0]
+    for row, target in enumerate(outputs.argmax(1)):
+        start, end = together.ends(bundle, row, IG)
+        assert (start, end) == pytest.approx((float(reference[target]), float(outputs[row, target])), abs=1e-3)
+    assert list(together.promising(bundle, 0)) == [IG]
+    drawn = figures.FIGURES["waterfall"](bundle, "0", IG)
+    assert drawn.patches[0].get_x() + drawn.patches[0].get_width() == pytest.approx(together.ends(bundle, 0, IG)[1])
+    assert render(bundle).count("Steps of integrated gradients from the output") == 4
+
+
+def test_the_others_are_one_step_and_the_first_at_the_bottom():
+    ax = plots.waterfall(["a", "b", "c"], [1.0, -3.0, 0.5], 0.25, top=1)
+    assert [(bar.get_x() + bar.get_width(), bar.get_width()) for bar in ax.patches] == [(-1.25, -3.0), (1.75, 1.5)]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["b", "2 others"]
 
 
 def test_dots_lie_at_the_values_and_never_on_another_row():

@@ -27,6 +27,7 @@ FIGURES = {
     "beeswarm": lambda ax=None: plots.beeswarm(
         HOSTILE, NUMBERS.normal(size=(9, 7)), NUMBERS.random((9, 7)), title="$", ax=ax
     ),
+    "waterfall": lambda ax=None: plots.waterfall(HOSTILE, np.arange(7.0) - 3, 0.5, top=3, title="$", ax=ax),
     "before_and_after": lambda ax=None: plots.before_and_after(IMAGE, IMAGE + 0.01 * SIGNED, ax=ax),
     "graph": lambda ax=None: plots.graph(EDGES, SIGNED + SIGNED.T, title=HOSTILE[1], ax=ax),
     "edge_changes": lambda ax=None: plots.edge_changes(EDGES, np.roll(EDGES, 1, (0, 1)), title=HOSTILE[1], ax=ax),

@@ -10,7 +10,7 @@ from probe.formatting import share
 from probe.text import visible
 from probe_dashboards import widgets
 from probe_dashboards.screens import filtering
-from probe_dashboards.views import attacked, before_after, examples, explained, instance, robustness
+from probe_dashboards.views import attacked, before_after, examples, explained, instance, robustness, together
 from probe_dashboards.views.runs import Opened
 from probe_dashboards.views.words import NO_BREAK, md
 
@@ -127,6 +127,11 @@ def _explanations(opened: Opened, row: int) -> None:
                     st.markdown(f":small[{line.replace(' = ', f'{NO_BREAK}={NO_BREAK}')}]")
     if instance.features(bundle, row):  # the words of a text that was not kept are unknown
         widgets.data_expander("Values by feature", lambda: explained.attributions(bundle, row))
+    if promising := together.promising(bundle, row):
+        st.subheader("From the output without the features to that of the example", anchor=False)
+        method = widgets.control(opened, "steps", "Method of the steps", promising)
+        caption = f"Steps of {promising[method]}; their numbers are those of Values by feature above."
+        widgets.figure(opened, "waterfall", caption, str(row), method, width=width)
     st.subheader("What the values mean", anchor=False)
     widgets.method_table(
         opened,

@@ -53,5 +53,24 @@ def panel(bundle: Bundle) -> Panel:
     )
 
 
+def promising(bundle: Bundle, row: int) -> dict[str, str]:
+    """The methods whose values lead from one output to another, in a table: id to title."""
+    if not drawer(bundle).tabular:
+        return {}
+    titles = ran.titles(bundle, "explainer")
+    return {
+        method: titles[method]
+        for method, step in ran.steps(bundle, "explainer").items()
+        if reading.between(bundle, step, row) is not None
+    }
+
+
+def ends(bundle: Bundle, row: int, method: str) -> tuple[float, float]:
+    """The outputs that the values of a promising method lead from and to."""
+    found = reading.between(bundle, ran.steps(bundle, "explainer")[method], row)
+    assert found is not None, "asked for only of methods that promise a sum"
+    return found
+
+
 def _swarms(bundle: Bundle) -> dict[str, reading.Swarm]:
     return {method: reading.swarm(bundle, step) for method, step in ran.steps(bundle, "explainer").items()}

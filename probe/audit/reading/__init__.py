@@ -23,7 +23,7 @@ from probe.audit.reading.decided import (
     roc,
     threshold_rates,
 )
-from probe.audit.reading.explained import captioned, features_of
+from probe.audit.reading.explained import between, captioned, features_of
 from probe.audit.reading.groups import (
     RATES,
     Gap,
@@ -106,6 +106,7 @@ __all__ = [
     "attacks",
     "attributes",
     "before_after",
+    "between",
     "boundary",
     "bracketed",
     "brackets",

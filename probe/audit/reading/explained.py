@@ -7,11 +7,28 @@ from numpy.typing import NDArray
 
 from probe.audit.bundle import Bundle
 from probe.audit.manifest import StepRecord
+from probe.registry import declared
 
 
 def captioned(step: StepRecord) -> str:
     """The meaning of an explainer's values, as it declares it."""
     return step.caption or "Red is above 0, blue below; their meaning was not recorded."
+
+
+def between(bundle: Bundle, step: StepRecord, row: int) -> tuple[float, float] | None:
+    """The outputs that the values of an explained row lead from and to; None where a method promises no sum.
+
+    The first is the output of the row less the sum of the values, so that what they miss of their promise is in it.
+    """
+    found = declared("explainer").get(str(step.method.get("method")))
+    if found is None or not found.said.get("completeness"):
+        return None
+    stored, answers = bundle.arrays(step.name), bundle.arrays("predictions")
+    at, task = np.flatnonzero(stored["rows"] == row), bundle.manifest.task
+    logits = answers["logits"][row : row + 1].astype(np.float64)
+    output = str(step.method.get("output", "logit"))
+    reached = float(task.pick(task.explained(logits, output), stored["targets"][at])[0])
+    return reached - float(stored["by_feature"][at[0]].astype(np.float64).sum()), reached
 
 
 def features_of(bundle: Bundle, row: int) -> NDArray[Any] | None:

@@ -11,6 +11,7 @@ from probe.audit.reading import (
     SWARM_NOTE,
     Ranked,
     answered,
+    between,
     captioned,
     kept,
     measured,
@@ -149,7 +150,24 @@ def _instance(bundle: Bundle, methods: dict[str, Stored], shown: Stored, index: 
         else:
             ax = drawing.explained(example, values, title=method)
             panels.append(panel(ax, f"{drawing.alt.format(method=method)}. {head}", f"map-{index}-{order}"))
+    panels += _steps(bundle, int(shown["rows"][index]), shared, index) if drawing.tabular else []
     return Figure(panels, f"{head} {drawing.legend}", _top(bundle, methods, index), size=drawing.size)
+
+
+def _steps(bundle: Bundle, row: int, shared: Sequence[int], index: int) -> list[Markup]:
+    """The values of the first method that promises a sum, as steps to the output of the row."""
+    for step in steps(bundle, "explainer"):
+        if (found := between(bundle, step, row)) is not None:
+            values, title = bundle.arrays(step.name)["by_feature"][index], title_of(bundle.manifest, step)
+            ax = plots.waterfall(
+                bundle.manifest.data.features, values, found[0], top=shared, title=f"{title}, in steps"
+            )
+            return [
+                panel(
+                    ax, f"Steps of {title} from the output without the features to that of row {row}", f"steps-{index}"
+                )
+            ]
+    return []
 
 
 def _top(bundle: Bundle, methods: dict[str, Stored], index: int) -> Table:
