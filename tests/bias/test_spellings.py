@@ -78,10 +78,12 @@ def test_rows_that_read_like_an_unknown_are_counted_in_intersections_too():
     assert counted == {"sex": 40, "age": 40, "sex x age": 40 + 30}
 
 
-@pytest.mark.parametrize("spelling", sorted(UNKNOWN - {""}))
-def test_every_listed_spelling_is_seen_in_any_case_and_between_spaces(spelling):
-    for text in (spelling, f" {spelling.upper()} "):
-        assert audit(*rows("a", text), draws=9).row_accounting.loc[0, "like_unknown"] == 40
+def test_every_listed_spelling_is_seen_in_any_case_and_between_spaces():
+    listed = sorted(UNKNOWN - {""})
+    assert len(listed) > 20
+    for spelt in (listed, [f" {spelling.upper()} " for spelling in listed]):
+        found = audit(*rows("a", *spelt, each=3), draws=9).row_accounting.loc[0, "like_unknown"]
+        assert found == 3 * len(listed), spelt
 
 
 def test_spellings_that_are_listed_as_missing_are_unknown():

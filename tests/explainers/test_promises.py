@@ -1,6 +1,5 @@
 """What holds for every explainer."""
 
-import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -26,15 +25,6 @@ def test_a_result_depends_neither_on_the_batch_nor_on_the_pass(network, rows, mo
     assert_close(apart, together[[3, 0, 4, 1, 2]], rtol=1e-6, atol=1e-9)
     monkeypatch.setattr("probe.tensors.COORDINATES", {"cpu": 6 * 3})
     assert_close(method(model, x).values, together, rtol=1e-6, atol=1e-9)
-
-
-@for_all
-def test_global_random_state_is_left_alone(network, rows, method):
-    before, numpy_before = torch.random.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
-    one, other = (method(network(), rows(2, 8)).values for _ in range(2))
-    assert torch.equal(one, other)
-    assert torch.equal(torch.random.get_rng_state(), before)
-    assert (np.random.get_state()[1] == numpy_before).all()  # noqa: NPY002
 
 
 @for_all
