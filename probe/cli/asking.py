@@ -58,7 +58,7 @@ def register(kind: Kind) -> None:
 
         chosen = method or _only(kind.family)
         said = Said(task=task, outputs=outputs, part=part, only=only, tolerance=tolerance)
-        model, data = opened(name, plan, allow_code, device, said)
+        model, data = opened(name, plan, allow_code, device, said, (kind.family, chosen))
         drawn = data[slice_of(rows, len(data))] if rows else data.sample(sample, seed)
         asked = build_method(kind.family, chosen, settings, wanted(chosen, model.task, target) if target else {})
         (cell,) = planned([asked], Subject(model, drawn, None, together(drawn.inputs)), eps or None, None, None)

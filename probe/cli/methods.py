@@ -65,7 +65,7 @@ def explain(
     from probe.plots import drawer_of
 
     said = Said(task=task, outputs=outputs, part=part, only=only, tolerance=tolerance)
-    model, data = opened(name, plan, allow_code, device, said)
+    model, data = opened(name, plan, allow_code, device, said, ("explainer", method))
     chosen = slice_of(rows or f"0:{min(FIRST, len(data))}", len(data))
     model, shown = in_segments(model, data[chosen], segments or segments_in(plan))
     targets = torch.full((len(shown),), model.task.index(target)) if target else None
@@ -130,7 +130,7 @@ def attack(
     from probe.metrics import Accuracy, ExactMatch, GoalReached, RobustAccuracy
 
     said = Said(task=task, outputs=outputs, part=part, only=only, tolerance=tolerance)
-    model, data = opened(name, plan, allow_code, device, said)
+    model, data = opened(name, plan, allow_code, device, said, ("attack", method))
     if stored is not None:
         _say_again(stored, model, as_json=as_json)
         return

@@ -23,12 +23,23 @@ Out = Annotated[Path | None, typer.Option(help="Save the result as OUT.npz and O
 
 
 def opened(
-    name: str, plan: Path | None = None, allow_code: bool = False, device: str = "", said: Said | None = None
+    name: str,
+    plan: Path | None = None,
+    allow_code: bool = False,
+    device: str = "",
+    said: Said | None = None,
+    method: tuple[str, str] = ("", ""),
 ) -> tuple[Any, Any]:
-    """The model and the data that a command names; what was found out on the way goes to stderr."""
-    from probe.cli.sources import open_named
+    """The model and the data that a command names; what was found out on the way goes to stderr.
 
-    model, data = open_named(name, plan, allow_code=allow_code, device=device, said=said or Said())
+    A network of the zoo brings its training rows where the method, a family and a name, needs them.
+    """
+    from probe.cli.sources import open_named
+    from probe.registry import listed
+
+    family, chosen = method
+    learned = bool(family) and "training data" in getattr(listed(family).get(chosen), "needs", ())
+    model, data = open_named(name, plan, allow_code=allow_code, device=device, said=said or Said(), learned=learned)
     for notice in (*data.notices, *model.notices):
         print_err(f"probe: {notice}")
     return model, data

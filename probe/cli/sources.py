@@ -46,9 +46,15 @@ def _with_favourable(plan: Plan) -> Plan:
 
 
 def open_named(
-    name: str, plan: Path | None, *, allow_code: bool = False, device: str = "", said: Said | None = None
+    name: str,
+    plan: Path | None,
+    *,
+    allow_code: bool = False,
+    device: str = "",
+    said: Said | None = None,
+    learned: bool = False,
 ) -> tuple[Model, Dataset]:
-    """The model and the data of a command: a name or folder of the zoo, or a plan.
+    """The model and the data of a command: a name or folder of the zoo, or a plan; with `learned`, with training rows.
 
     Raises:
         PlanError: unless exactly one of the two is given.
@@ -56,6 +62,8 @@ def open_named(
     if bool(name) == (plan is not None):
         raise PlanError("name one model: a network of the zoo such as adult-mlp, its folder, or --plan plan.toml")
     named = plan_of(name) if plan is None else plan_in(plan)
+    if learned and not (named.data.train or named.data.own):
+        named = replace(named, data=replace(named.data, train="train"))
     return open_both((said or Said()).into(named), allow_code=allow_code, device=device)
 
 

@@ -38,9 +38,15 @@ def refuse_unmet(method: Method | type[Method], needs: frozenset[str], model: Pa
             "set Space(reference=rows), such as a black image or a sample of the training rows"
         )
     if "training data" in needs and model.training is None:
-        raise Unsupported(
-            f"{name} needs training rows, and {model.name} has none; write replace(model, training=(inputs, labels))"
-        )
+        raise without_training(name, model)
+
+
+def without_training(name: str, model: Model, does: str = "needs") -> Unsupported:
+    """The refusal of a model without training rows."""
+    return Unsupported(
+        f"{name} {does} training rows, and {model.name} has none; write replace(model, training=(inputs, labels)), or "
+        "name them in the plan: [data] train"
+    )
 
 
 def refuse_missing(method: Method, inputs: Inputs) -> None:

@@ -9,9 +9,10 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from probe.contracts import Need, Survey, Trainer
+from probe.contracts.common import without_training
 from probe.contracts.trainer import trained
 from probe.dataset import Dataset
-from probe.errors import RangeError, Unsupported
+from probe.errors import RangeError
 from probe.finding import Aspect
 from probe.formatting import Unit
 from probe.method import param
@@ -113,10 +114,7 @@ class Membership(Survey, ABC):
     def _rows(self, model: Model, inputs: Inputs, labels: Labels) -> tuple[Rows, Tensor]:
         """Rows of the data and as many training rows, and the place of each in data and training rows together."""
         if model.training is None:
-            raise Unsupported(
-                f"{self.name()} needs training rows, and {model.name} has none; write "
-                "replace(model, training=(inputs, labels))"
-            )
+            raise without_training(self.name(), model)
         known = model.check(model.training[0])
         if len(known) < len(inputs):
             raise RangeError(

@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from probe.contracts import Need, Survey
-from probe.contracts.common import passes
+from probe.contracts.common import passes, without_training
 from probe.errors import RangeError, Unsupported
 from probe.formatting import Unit
 from probe.method import param, required
@@ -82,10 +82,7 @@ class NearestCases(Survey):
     def cases(self, model: Model, inputs: Inputs) -> Cases:
         """The nearest training rows to each input."""
         if model.training is None:
-            raise Unsupported(
-                f"{self.name()} needs training rows, and {model.name} has none; "
-                "write replace(model, training=(inputs, labels))"
-            )
+            raise without_training(self.name(), model)
         known = model.check(model.training[0])
         if len(known) < self.count:
             raise RangeError(f"NearestCases.count = {self.count}, and {model.name} has {len(known)} training rows")

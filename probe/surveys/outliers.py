@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from probe.contracts import Survey
-from probe.contracts.common import passes
+from probe.contracts.common import passes, without_training
 from probe.dataset import Dataset
 from probe.errors import ShapeError, Unsupported
 from probe.formatting import Unit
@@ -115,10 +115,7 @@ class Outliers(Survey, ABC):
     def _distance(self, model: Model, inputs: Inputs) -> Float[Tensor, " batch"]:
         """The squared distance to the nearest class of the training rows in the layer, by their common covariance."""
         if model.training is None:
-            raise Unsupported(
-                f"{self.name()} measures distances to training rows, and {model.name} has none; write "
-                "replace(model, training=(inputs, labels)), or leave the layer out"
-            )
+            raise without_training(self.name(), model, "measures distances to")
         known = model.check(model.training[0])
         there = self._seen(model, known)
         kinds = torch.as_tensor(model.training[1]).to(there.device).flatten()

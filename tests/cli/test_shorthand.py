@@ -42,3 +42,11 @@ def test_a_training_takes_its_settings_as_options(probe, place):
     said = ("train", "--data", "people.csv", "--label", "hired")
     assert "epoch 1/1" in probe(*said, "--epochs", "1", code=0).output
     assert "epochs" in probe(*said, "--epochs", "0", "--out", "two", code=2).stderr
+
+
+def test_a_network_of_the_zoo_brings_its_training_rows_to_a_method_that_needs_them(probe):
+    said = ("survey", "german-mlp", "--method", "nearest_cases", "--layer", "0", "--sample", "5", "--json")
+    shown = probe(*said)
+    assert "training rows" not in shown.stderr
+    said = ("survey", "german-mlp", "--method", "membership_auroc", "--shadows", "2", "--sample", "40", "--json")
+    assert json.loads(probe(*said, code=0).stdout)["measured"]
