@@ -47,9 +47,10 @@ def test_it_is_the_same_for_all_inputs_of_a_budget_and_needs_no_query_of_them():
     assert found.cost.backward > 0
 
 
-@pytest.mark.parametrize("seed", [0, 2])
+@pytest.mark.parametrize("seed", [1, 2, 3])
 def test_of_a_linear_model_it_moves_as_many_rows_as_the_best_corner_of_the_ball(seed):
-    weight, rows = (torch.randn(n, k, generator=torch.Generator().manual_seed(seed)) for n, k in ((5, 3), (60, 5)))
+    weight = torch.randn(5, 3, generator=torch.Generator().manual_seed(seed))
+    rows = torch.randn(60, 5, generator=torch.Generator().manual_seed(seed + 9))
     model = linear(rows, weight)
     labels = model.predict(rows)
     corners = torch.cartesian_prod(*[torch.tensor([-0.5, 0.5])] * 5)

@@ -65,7 +65,10 @@ def test_the_loss_tells_as_much_as_two_normal_distributions_overlap():
 
 def test_shadow_models_take_away_how_hard_a_row_is():
     model, other = made()
-    area = by_item(MembershipAUROC(shadows=16), model, other, learner)
+    seen = MembershipAUROC(shadows=16).shadowed(model, other, learner)
+    # Beside models that were not trained on it, a row that the model was trained on is surer by the gain.
+    torch.testing.assert_close(seen.evidence[:, 1].mean(0), torch.tensor([0.0, GAIN]).double(), atol=0.1, rtol=0)
+    area = seen.to_frame().set_index("item")
     assert area.index.tolist() == [LOSS, CALIBRATED, LIRA]
     # What is left is the luck of the model, and a little of that of the mean of eight others.
     expected = norm.cdf(GAIN / (0.25 * np.sqrt(1 + 1 / 8)) / np.sqrt(2))

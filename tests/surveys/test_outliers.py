@@ -61,6 +61,7 @@ def test_ties_count_half_and_shares_are_of_scores_above_the_threshold():
     evidence = np.array([[1.0, 1.0], [2.0, 3.0], [3.0, 9.0], [4.0, 0.0]])
     assert detection.area(evidence) == (0.5 + 2.5 + 4 + 0) / 16
     assert detection.found(evidence, 0.0) == 0.25
+    assert detection.found(evidence, 0.25) == 0.25  # not the one that equals the threshold, 3
     assert detection.found(evidence, 0.5) == 0.5
     assert detection.missed(evidence, 0.5) == 0.5
     low, high = detection.area_interval(np.array([[0.0, 1.0]] * 9), 0.95, 0, 0)
