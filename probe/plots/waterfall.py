@@ -36,7 +36,7 @@ def waterfall(  # noqa: PLR0913 - columns of one table, then settings by name
         ax: where to draw; by default new Axes.
 
     >>> ax = waterfall(["age", "income"], [0.5, -2.0], 1.0)
-    >>> [round(bar.get_x() + bar.get_width(), 2) for bar in ax.patches]  # to the output, from the last step
+    >>> [round(float(bar.get_x() + bar.get_width()), 2) for bar in ax.patches]  # to the output, from the last step
     [-0.5, 1.5]
     """
     numbers = np.asarray(values, dtype=float)
