@@ -13,7 +13,7 @@ from tests.light import light
 
 RADII = 2  # of the usual ones, among them that of the check
 # What an attack broke is explained again; integrated gradients would divide these paths into hundreds of pieces.
-PIECES, COALITIONS = 16, 400
+PIECES, COALITIONS = 16, 500
 
 
 def lightened(kind, configs):
