@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from probe.audit import assess, reading
+from probe.audit.families import families
 from tests.audit.handmade import bundle, pairs
 
 N = 10
@@ -174,3 +175,19 @@ def test_whoever_reads_of_a_step_that_did_not_run_reads_words(tmp_path, name, ki
         assert said in read
         assert name not in read
     assert name in {finding.check for finding in made.manifest.findings}
+
+
+def test_the_class_with_the_lowest_accuracy_under_attack_is_named(tmp_path):
+    attack = {"sample": N, "methods": ["pgd"], "eps": ["0.1", "0.2"]}
+    plan = {**PLAN, "attack": attack, "bias": {"min_group_size": 3}, "checks": {"robust_eps": "0.2"}}
+    arrays = {"predictions": predictions(LABELS), "attack-pgd": attacked(([], [1, 3]))}  # two rows of the second class
+    made = bundle(tmp_path / "b", arrays, **plan)
+    found = reading.Attacks(made, families(made.manifest)[0])
+    assert [[(point.value, point.n) for point in curve.points] for curve in found.by_class] == [
+        [(1.0, 5), (1.0, 5)], [(1.0, 5), (0.6, 5)]
+    ]  # fmt: skip
+    ((of, name, point),) = found.lowest
+    assert (of, name, point.eps, point.value) == ("class", made.manifest.model.classes[1], 0.2, 0.6)
+    larger = {**plan, "bias": {"min_group_size": 6}}
+    small = bundle(tmp_path / "small", arrays, **larger)
+    assert reading.Attacks(small, families(small.manifest)[0]).lowest == []

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from probe.audit.aspects.robustness import KIND
@@ -11,9 +12,11 @@ from probe.audit.bundle import Bundle
 from probe.audit.families import Family, families
 from probe.audit.kinds import ATTACKS
 from probe.audit.manifest import Manifest
+from probe.audit.readings import evidence_of
 from probe.audit.titles import title_of, titles
 from probe.formatting import Measured, count, estimate, norm, settings
 from probe.numbers import fraction
+from probe.statistics import proportion
 
 ALL = "all attacks"  # the worst case of each row over the attacks
 UNATTACKED = "no attack"
@@ -128,6 +131,39 @@ class Attacks:
                 ["attribute", "group"], sort=False
             ):
                 found.setdefault(str(attribute), []).append(Curve(str(group), self._points(part)))
+        return found
+
+    @property
+    def by_class(self) -> list[Curve]:
+        """The attacked rows of each class under all attacks together; empty unless each row has one class."""
+        names = self.bundle.manifest.model.classes
+        arrays = [self.bundle.arrays(step.name) for step in self.family.steps]
+        robust = np.logical_and.reduce([each[evidence_of(self.family.metric)].astype(bool) for each in arrays])
+        if not (self.family.judges and self.bundle.manifest.task.one_class and robust.ndim == 2):
+            return []
+        labels = self.bundle.arrays("predictions")["labels"][arrays[0]["rows"]]
+        found = []
+        for at, name in enumerate(names):
+            if (own := labels == at).any():
+                shares = [proportion(row[own]) for row in robust]
+                table = pd.DataFrame([(eps, *each) for eps, each in zip(arrays[0]["eps"], shares, strict=True)])
+                found.append(Curve(name, self._points(table.set_axis(["eps", "share", "low", "high", "n"], axis=1))))
+        return found
+
+    @property
+    def lowest(self) -> list[tuple[str, str, Point]]:
+        """The class, and the group of each attribute, with the lowest share at the radius of the check of robustness.
+
+        Each is what it is of (class, or an attribute), its name, and its share. Classes and groups with fewer rows than
+        the plan's smallest group are left out, and so is a single one. The lowest of many is lower by chance.
+        """
+        radius, fewest = self.threshold[0], self.bundle.manifest.plan.bias.min_group_size
+        found = []
+        for of, curves in {"class": self.by_class, **self.by_group}.items():
+            ends = [(curve.name, min(curve.points, key=lambda point: abs(point.eps - radius))) for curve in curves]
+            large = [(name, point) for name, point in ends if point.n >= fewest]
+            if len(large) > 1:
+                found.append((of, *min(large, key=lambda end: end[1].value)))
         return found
 
     @property

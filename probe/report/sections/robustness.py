@@ -11,7 +11,7 @@ from probe.audit.budgets import reach_of
 from probe.audit.bundle import Bundle
 from probe.audit.families import JUDGED
 from probe.audit.titles import title_of
-from probe.formatting import DASH, number
+from probe.formatting import DASH, count, number
 from probe.report.blocks import Block, Cell, Figure, Section, Table, Text, panel
 from probe.report.sections import before_after
 from probe.report.sections.common import answer_name, chapter, drawer, with_not_measured
@@ -64,6 +64,8 @@ def _curves(attacks: reading.Attacks, order: int, *, several: bool) -> Figure:
         if judges
         else f"The attacks' goal: {attacks.aimed}. A row withstands if no attack reaches the goal. "
     )
+    lowest = "; ".join(f"{of} {name}, {point.written} of {count(point.n)} rows" for of, name, point in attacks.lowest)
+    lowest = f"Lowest at that radius: {lowest}. " if lowest else ""
     return Figure(
         [
             panel(
@@ -74,7 +76,7 @@ def _curves(attacks: reading.Attacks, order: int, *, several: bool) -> Figure:
         ],
         f"{of} under attacks of growing radius, with 95 % Wilson intervals. {worst}"
         "The line is the plan's threshold at every radius; the cross marks the radius of its check of robustness. "
-        f"{BRACKET if known else ''}{tried}.",
+        f"{lowest}{BRACKET if known else ''}{tried}.",
         Table(
             columns,
             rows,
