@@ -32,8 +32,8 @@ def pasted(
         ShapeError: if it has another shape.
 
     >>> import torch
-    >>> from probe import Dataset, pasted
-    >>> data = Dataset(torch.zeros(2, 1, 4, 4), torch.tensor([0, 1]), space=probe.Space(bounds=(0.0, 1.0)))
+    >>> from probe import Dataset, Space, pasted
+    >>> data = Dataset(torch.zeros(2, 1, 4, 4), torch.tensor([0, 1]), space=Space(bounds=(0.0, 1.0)))
     >>> found = pasted(data, size=(1, 2), at=(3, 0))
     >>> found.inputs[0, 0, 3].tolist(), int(found.truth.sum())
     ([1.0, 1.0, 0.0, 0.0], 4)
