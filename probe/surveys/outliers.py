@@ -206,7 +206,7 @@ class OutlierFPR(Outliers):
     unit: ClassVar[Unit] = "share"
     better: ClassVar[Literal["higher", "lower"]] = "lower"
     reduction: ClassVar[str] = "missed at false alarms"
-    asks: ClassVar[str] = "outliers that pass where 95 % of the data do"
+    asks: ClassVar[str] = "outliers that pass where nearly all of the data do"
 
     rate: float = param(0.05, "share of the data above the threshold", low=0.0, high=1.0)
 
