@@ -23,6 +23,7 @@ ROW = 35  # height of a row of a scrolling table, in pixels
 SEEN = "terms seen"  # of the session: the terms that the page has used
 LONGEST = 60  # characters of a text that is searched for
 DARK_INK = "#e4e7eb"  # of figures on a dark page
+SHORTCUTS = {"Previous": "Alt+P", "Next": "Alt+N"}  # never a bare key, which speech input would press
 ZOOM = "Ctrl and the wheel zoom in, dragging moves, a double click shows all again."
 
 
@@ -76,7 +77,8 @@ def slider(opened: Opened, key: str, label: str, titles: Mapping[str, str], defa
 
 def step_button(key: str, label: str, value: str | None, icon: str) -> None:
     """A button that sets another value; disabled where there is none."""
-    st.button(label, key=f"to {label}", icon=icon, disabled=value is None, on_click=go, args=(key, value))
+    look: dict[str, Any] = {"icon": icon, "disabled": value is None, "shortcut": SHORTCUTS.get(label)}
+    st.button(label, key=f"to {label}", on_click=go, args=(key, value), **look)
 
 
 def go(key: str, value: str | None) -> None:

@@ -107,6 +107,16 @@ def test_the_numbers_of_a_chart_are_opened_and_left_and_a_term_is_looked_up(page
     glossary.value.wait_for_url("**/glossary?term=*")
 
 
+def test_keys_lead_from_row_to_row(page):
+    opened(page, "/instance?run=table~000000000000")
+    page.keyboard.press("Alt+n")
+    page.wait_for_url("**/instance?*row=*")
+    page.wait_for_selector(READY)
+    there = page.url
+    page.keyboard.press("Alt+p")
+    page.wait_for_url(lambda url: url != there)
+
+
 def test_the_slider_of_the_lab_moves_by_the_arrows(page):
     opened(page, LAB)
     slider = page.get_by_role("slider", name="Budget")
