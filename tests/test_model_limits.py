@@ -14,6 +14,7 @@ from probe.errors import ForwardError, RangeError, ShapeError, Unsupported
 from probe.explainers import IntegratedGradients, KernelShap, Lime, Saliency
 from probe.metrics import Accuracy, Completeness, Deletion, RobustAccuracy
 from probe.registry import discover
+from probe.threats import Patch
 from tests.light import light, own_attacks, own_explainers
 
 EVERY = [light(kind()) for family in (own_explainers(), own_attacks()) for kind in family.values()]
@@ -69,8 +70,11 @@ def test_an_error_in_the_backward_pass_is_a_forward_error(method):
         words = Space(words=tuple("-?abc"), bounds=(0, 4), reference=torch.zeros(1, 1, dtype=torch.long))
         model = Model(forward=lambda e: OneWay()(e.flatten(1)), embed=nn.Embedding(5, 3).eval(), space=words)
         x = torch.tensor([[2], [3]])
+    elif isinstance(getattr(method, "threat", None), Patch):  # it lies on images
+        model = Model(forward=lambda x: OneWay()(x.flatten(1)[:, :3]), space=Space(reference=torch.zeros(1, 1, 6, 6)))
+        x = torch.rand(2, 1, 6, 6, generator=torch.Generator().manual_seed(0))
     else:
-        model, x = Model(forward=OneWay().eval(), space=space()), X
+        model, x = Model(forward=OneWay().eval(), space=space(), training=(X, torch.arange(9) % 2)), X
     labels = model.predict(x)
     if "gradients" not in method.needs:
         found = method(model, x, labels).perturbed if isinstance(method, Attack) else method(model, x).values

@@ -111,14 +111,17 @@ def explained_alike(held, name):
 
 @pytest.mark.parametrize("name", ATTACKS)
 def test_a_lab_attack_at_each_budget_equals_a_single_attack(name):
-    assert two_that_answer(ATTACKS.index(name), FORMS, lambda form: attacked_alike(form, name))
+    """An attack fitted to training rows is refused alike: the lab's models have none."""
+    answered = two_that_answer(ATTACKS.index(name), FORMS, lambda form: attacked_alike(form, name))
+    assert bool(answered) != ("training data" in discover("attack")[name].needs)
 
 
 def attacked_alike(form, name):
     made = discover("attack")[name]
     short = {setting: value for setting, value in SHORT.items() if setting in made.__dataclass_fields__}
     method, row, label = made(**short), form.data.inputs[1:2], form.data.labels[1:2]
-    eps = ["1", "2"] if method.threat.counted else ["0.05", "0.5"]
+    whole = method.threat.counted or isinstance(getattr(method, method.budget, None), int)
+    eps = ["1", "2"] if whole else ["0.05", "0.5"]
     request = {"ask": "attack", "row": {"row": 1}, "method": {"method": name, **short}, "eps": eps}
     direct, why = tried(lambda: [method(form.model, row, label, eps=each) for each in eps])
     if why:
