@@ -42,21 +42,25 @@ class Quantised(Attack):
     [127.0, 137.0]
     """
 
-    attack: Attack = param(PGD(), "the attack, with a radius")
+    attack: Attack | None = param(None, "the attack, with a radius; none: PGD")
     eps: Number = param(written("8/255"), "its radius, in units of the space's scale", low=0.0)
     levels: int = param(255, "levels above the lowest: 255 for 8 bits, 65535 for 16", low=1, high=2**16)
 
     @property
     def threat(self) -> Threat:
-        return self.attack.threat
+        return self._attack.threat
+
+    @property
+    def _attack(self) -> Attack:
+        return self.attack or PGD()
 
     def check_threat(self, model: Model, inputs: Inputs) -> None:
-        refuse_unmet(self.attack, self.attack.needs, model)
-        self.attack.check_threat(model, inputs)
+        refuse_unmet(self._attack, self._attack.needs, model)
+        self._attack.check_threat(model, inputs)
         low, high = (torch.as_tensor(bound) for bound in model.space.bounds)
-        if not self.attack.budget or low.numel() > 1 or high.numel() > 1 or not bool((high - low).isfinite()):
+        if not self._attack.budget or low.numel() > 1 or high.numel() > 1 or not bool((high - low).isfinite()):
             raise Unsupported(
-                f"{self.name()} takes an attack with a radius, and one finite pair of bounds; it has {self.attack} "
+                f"{self.name()} takes an attack with a radius, and one finite pair of bounds; it has {self._attack} "
                 f"and bounds {tuple(model.space.bounds)!s:.60}; write Quantised(attack=PGD()), and Space(bounds=(0, 1))"
             )
 
@@ -74,5 +78,5 @@ class Quantised(Attack):
         start = torch.where((start - near).abs() < 1e-3, near, start).clamp(0, self.levels)
         # A radius of whole levels must not become a hair less.
         aim = replace(aim, model=asked, budget=aim.budget * (1 + HAIR))
-        moved = self.attack.at(self.eps).perturb(asked, start, aim)
+        moved = self._attack.at(self.eps).perturb(asked, start, aim)
         return torch.where(moved == start, inputs, (moved * unit + low).clamp(low, high).to(inputs.dtype))
