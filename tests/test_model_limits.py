@@ -1,17 +1,19 @@
 """What a model is asked, how much at once, in which type; and what is said where it cannot answer."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
 from torch.testing import assert_close
 
 from probe import Dataset, Model, Prediction, Space, check_model
-from probe.attacks import FGSM, PGD, HotFlip
+from probe.attacks import FGSM, PGD, HotFlip, Quantised
 from probe.audit import plan_from, run
 from probe.audit.estimate import estimate
 from probe.contracts import Attack, Explainer
 from probe.errors import ForwardError, RangeError, ShapeError, Unsupported
-from probe.explainers import IntegratedGradients, KernelShap, Lime, Saliency
+from probe.explainers import LRP, IntegratedGradients, KernelShap, Lime, Saliency
 from probe.metrics import Accuracy, Completeness, Deletion, RobustAccuracy
 from probe.registry import discover
 from probe.threats import Patch
@@ -76,9 +78,12 @@ def test_an_error_in_the_backward_pass_is_a_forward_error(method):
     else:
         model, x = Model(forward=OneWay().eval(), space=space(), training=(X, torch.arange(9) % 2)), X
     labels = model.predict(x)
-    if "gradients" not in method.needs:
+    if "gradients" not in (PGD() if isinstance(method, Quantised) else method).needs:
         found = method(model, x, labels).perturbed if isinstance(method, Attack) else method(model, x).values
         assert found.isfinite().all()
+        return
+    if isinstance(method, LRP):  # it passes relevance back by its own rules
+        assert torch.equal(method(model, x).values, method(replace(model, forward=network()), x).values)
         return
     with pytest.raises(ForwardError, match=r"no gradient of model: .*cuDNN has no gradient of.*KernelShap or Lime"):
         method(model, x, labels)

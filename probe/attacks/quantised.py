@@ -1,8 +1,11 @@
 """An attack whose inputs survive being saved, such as to images of 8 bits."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
+from torch import Tensor, nn
 
 from probe.attacks.gradient import PGD
 from probe.contracts import Aim, Attack
@@ -15,6 +18,18 @@ from probe.shapes import Inputs
 from probe.threats import Threat
 
 HAIR = 2e-6  # share of a radius; rounding is allowed five times as much
+
+
+class _OfLevels(nn.Module):
+    """A forward of levels. It is a module, so that the user's own is seen in it: its device, its layers."""
+
+    def __init__(self, forward: Callable[..., Any], unit: float, low: float) -> None:
+        super().__init__()
+        self.inner, self.unit, self.low = forward, unit, low
+        self.training = False
+
+    def forward(self, levels: Tensor) -> Any:
+        return self.inner(levels * self.unit + self.low)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +87,7 @@ class Quantised(Attack):
         whole = replace(form, kinds=tuple("category" if kind == "category" else "integer" for kind in kinds))
         ends = (0.0, float(self.levels))
         counted = replace(space, bounds=ends, scale=space.scale / unit, form=whole, reference=None)
-        asked = replace(model, forward=lambda x: forward(x * unit + low), space=counted)
+        asked = replace(model, forward=_OfLevels(forward, unit, low), space=counted)
         start = ((inputs - low) / unit).to(inputs.dtype)
         near = start.round()
         start = torch.where((start - near).abs() < 1e-3, near, start).clamp(0, self.levels)

@@ -32,6 +32,15 @@ class Decision:
     `estimate` is the share so far with an interval that holds at every look, and the rows that it counts. `looks` has a
     row for each batch: the rows attacked so far, the share and its interval. `rows` are the indices of those attacked,
     in their order, and `result` what the attack found for them.
+
+    >>> import torch
+    >>> from probe import Dataset, Model, study
+    >>> from probe.attacks import FGSM
+    >>> model = Model(forward=lambda x: 4 * torch.cat([x, 1 - x], 1), classes=("high", "low"))
+    >>> data = Dataset(torch.full((60, 1), 0.9), torch.zeros(60, dtype=torch.long))  # far from the boundary
+    >>> decision = study.until_decided(FGSM(eps=0.1), model, data, threshold=0.5, batch=10)
+    >>> decision.status, decision.looks["rows"].tolist()
+    ('pass', [10])
     """
 
     status: Status  # inconclusive where the rows ended first

@@ -47,7 +47,7 @@ def series():
     "method",
     [
         lambda model, x: Saliency()(model, x),
-        lambda model, x: IntegratedGradients(steps=6)(model, x),
+        lambda model, x: IntegratedGradients(steps=6, pieces=1)(model, x),
         lambda model, x: PGD(eps=0.4, steps=5)(model, x, torch.tensor([0, 1, 0, 1])),
     ],
 )

@@ -22,6 +22,7 @@ from probe.errors import IntegrityError
 from probe.report import render
 from tests.audit.conftest import images, table, texts
 from tests.audit.forging import Forged
+from tests.dashboards.test_pages import tables
 
 PLAN = {
     "explain": {"sample": 0},
@@ -96,8 +97,7 @@ def test_the_page_shows_the_row_that_its_address_names(bundles, monkeypatch):
     app._page_hash = calc_hash("counterfactuals")
     app.run()
     assert not app.exception
-    shown = [each.value.to_csv() for each in app.table]
-    assert len(shown) == 3
+    assert len(tables(app)) == 3
     assert app.selectbox(key="row").value == str(row.row)
 
 

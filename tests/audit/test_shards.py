@@ -25,7 +25,8 @@ def numbers(n: int = 40) -> tuple[Model, Dataset]:
 
 
 FEW = {"metrics": [{"method": "deletion", "steps": 4, "random_orders": 2}]}
-LIGHT = {**FEW, "methods": [{"method": "saliency"}, {"method": "kernel_shap", "coalitions": 20}]}
+ASKING = [{"method": "kernel_shap", "coalitions": 20}, {"method": "lime", "samples": 20}]
+LIGHT = {**FEW, "methods": [{"method": "saliency"}, *ASKING]}
 MANY = {
     "explain": {"sample": 25, **LIGHT},
     "attack": {**SMALL["attack"], "sample": 40},
@@ -46,6 +47,7 @@ def _small_units(monkeypatch):
     monkeypatch.setattr(cutting, "FEWEST", 16)
     monkeypatch.setitem(cutting.MOST, "cpu", 16)
     monkeypatch.setattr("probe.tensors.COORDINATES", {"cpu": 1024})
+    monkeypatch.setattr("probe.audit.evidence.RECALLED", 100)  # less than the explainers ask about
 
 
 def plan_of(form: str, **changes):
