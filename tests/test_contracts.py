@@ -282,6 +282,7 @@ def test_result_is_shown_in_a_notebook_without_scripts(method, result):
     assert len(page) < 70_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", [EXPLAINERS["saliency"](), ATTACKS["fgsm"]()], ids=["explainer", "attack"])
 def test_a_notebook_shows_three_examples_and_the_numbers_of_all(method, network, images):
     page = method(network, images, network.predict(images))._repr_html_()

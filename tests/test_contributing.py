@@ -109,6 +109,7 @@ def test_the_examples_of_contributing_run_in_an_audit_with_findings(audited):
     verify(audited.folder)
 
 
+@pytest.mark.slow
 def test_results_of_the_examples_of_contributing_are_saved_loaded_and_plotted(site, model, data, tmp_path):
     known = registry.methods()
     for result in (known["one_step"](eps=0.3, goal=known["doubt"]())(model, data.inputs, data.labels),
@@ -151,6 +152,7 @@ def draw(folder):
     page.draw(runs.opened(found[0], {}, st.container()))
 
 
+@pytest.mark.slow
 def test_a_page_of_contributing_is_drawn(site, audited):
     shown = AppTest.from_function(draw, args=(str(audited.folder.parent),), default_timeout=30)
     shown.run()

@@ -141,6 +141,7 @@ def audits(tmp_path_factory):
     return {t: run(plan, replace(sure(), threshold=t), data, folder / str(t)) for t in (None, 0.2)}
 
 
+@pytest.mark.slow
 def test_an_audit_and_its_verifier_decide_by_the_threshold(audits):
     bundle = audits[0.2]
     assert bundle.manifest.model.task["threshold"] == 0.2
@@ -160,6 +161,7 @@ def test_an_audit_and_its_verifier_decide_by_the_threshold(audits):
     verify(bundle.folder)
 
 
+@pytest.mark.slow
 def test_report_and_viewer_name_the_threshold(audits):
     from probe_dashboards.views import instance, summary
 

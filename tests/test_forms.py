@@ -35,6 +35,7 @@ def asked(tree):
             yield node.lineno
 
 
+@pytest.mark.slow
 def test_only_forms_and_drawers_compare_the_form_of_an_input():
     assert len(ELSEWHERE) > 600
     found = {str(path.relative_to(HOME)): list(asked(ast.parse(path.read_text()))) for path in ELSEWHERE}

@@ -203,6 +203,7 @@ def test_decimal_commas_in_a_file_with_commas_are_named(csv):
     assert any("decimal commas" in notice for notice in data.notices)
 
 
+@pytest.mark.slow
 def test_an_identifier_column_is_refused_before_memory_is_allocated():
     count = 100_000
     table = pd.DataFrame({"customer": [f"C{i}" for i in range(count)], "y": np.arange(count) % 2})

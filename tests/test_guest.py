@@ -135,6 +135,7 @@ def declare(info, group="probe.methods", module="far.ways"):
     (info / "entry_points.txt").write_text(f"[console_scripts]\nfar = far:main\n\n[{group}]\nmine = {module}\n")
 
 
+@pytest.mark.slow
 def test_probe_methods_lists_guests_without_torch(site):
     code = (
         "import sys; from probe.cli import main; sys.argv = ['probe', 'methods', '--json']\n"
@@ -336,6 +337,7 @@ def shell(*arguments):
     return json.loads(result.stdout)
 
 
+@pytest.mark.slow
 def test_a_guest_explains_and_attacks_from_the_shell_with_settings_of_its_own(installed):
     told = shell(
         "explain", "adult-mlp", "--method", "through_layer", "--set", "output=probability", "--rows=0:2", "--json"

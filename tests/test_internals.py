@@ -298,6 +298,7 @@ def test_compiled_scripted_and_black_box_models_refuse_internals():
             pass
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_a_part_that_is_compiled_is_left_out_and_named():
     compiled = nn.Sequential(nn.Linear(3, 3))

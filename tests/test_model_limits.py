@@ -176,6 +176,7 @@ def test_float32_is_given_to_a_float64_module_as_it_is():
         Model(forward=network(torch.float16)).predict(X.double())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16])
 def test_an_audit_gives_a_module_its_own_type(dtype, tmp_path):
     model = Model(forward=network(dtype), space=space(), classes=("a", "b"))

@@ -196,6 +196,7 @@ def test_the_report_of_a_regression_has_its_errors(page):
     assert "of the answers are right" in page
 
 
+@pytest.mark.slow
 def test_an_audit_of_a_regression_compares_groups_by_answer_error_and_size_of_error(audited, page):
     bundle = audited[1]
     gaps = bundle.table("bias_disparities").set_index(["attribute", "metric"])

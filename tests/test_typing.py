@@ -13,6 +13,7 @@ from tests.documents import PAGES, ROOT, blocks
 
 # What the README's examples speak of without making it.
 GIVEN = """
+# mypy: warn-return-any
 from collections.abc import Callable
 from typing import Any
 
@@ -80,10 +81,10 @@ def check(folder: Path) -> None:
         )
     (folder / "settings.py").write_text(SETTINGS, encoding="utf-8")
     files = sorted(folder.glob("*.py"))
-    paths = os.pathsep.join(str(ROOT / part) for part in (".", "models", "dashboards"))
+    # As strict as the configuration is, so that what mypy knows of the packages still holds.
     ran = subprocess.run(
-        [sys.executable, "-m", "mypy", "--strict", "--config-file", ROOT / "pyproject.toml", "--no-pretty", *files],
-        cwd=ROOT, env=os.environ | {"MYPYPATH": paths}, capture_output=True, text=True, check=False,
+        [sys.executable, "-m", "mypy", "--config-file", ROOT / "pyproject.toml", "--no-pretty", *files],
+        cwd=ROOT, env=os.environ | {"MYPYPATH": str(ROOT)}, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert ran.returncode in (0, 1), ran.stderr
     (folder / "said").write_text(ran.stdout, encoding="utf-8")

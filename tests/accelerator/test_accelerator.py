@@ -75,6 +75,7 @@ def test_copies_to_the_device_are_counted(device):
     assert (found.arrivals, found.waits) == (2, [])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU, nn.RNN])
 def test_recurrent_layers_refuse_backward_in_eval_mode_as_cudnn_does(device, kind):
     layer, x = kind(3, 4, num_layers=2, bidirectional=True, batch_first=True), torch.rand(2, 5, 3)

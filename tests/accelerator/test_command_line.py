@@ -27,6 +27,7 @@ def on(device, monkeypatch):
     return places
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command",
     [

@@ -68,6 +68,7 @@ METHODS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("method", "name"), [*zip(METHODS, ["pixels", "table"] * 3, strict=False), (METHODS[-1], "table")], ids=str
 )

@@ -131,6 +131,7 @@ def test_torchscript_is_refused_as_a_program(net, place):
         load_weights(net, "script.pt")
 
 
+@pytest.mark.slow
 def test_an_export_is_refused_under_any_name(net, place):
     program = torch.export.export(net, (torch.zeros(1, 3),))
     for name in ("e.pt2", "e.pt"):

@@ -93,6 +93,7 @@ def test_attacks_move_each_part_within_its_bounds_and_in_its_unit():
     assert 0 <= row.min() <= row.max() <= 100
 
 
+@pytest.mark.slow
 def test_a_network_with_two_inputs_is_audited(tmp_path):
     data = Dataset(INPUTS, MODEL.predict(INPUTS), space=MODEL.space, classes=("no", "yes"))
     plan = plan_from(

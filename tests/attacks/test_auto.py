@@ -47,6 +47,7 @@ def test_apgd_ends_at_the_worst_margin_of_a_linear_model(norm, dual, loss):
     torch.testing.assert_close(left, worst[~found.success], atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("norm", ["linf", "l2"])
 def test_apgd_finds_the_optimum_of_a_linear_model_in_ball_and_box(norm):
     """In L2 the best change is t w, cut to the box, with the t at which its length is the radius."""
@@ -71,6 +72,7 @@ def test_apgd_finds_the_optimum_of_a_linear_model_in_ball_and_box(norm):
     assert (rise >= optimum * (1 - {"linf": 1e-5, "l2": 0.03}[norm])).all()
 
 
+@pytest.mark.slow
 def test_targeted_apgd_reaches_every_class_that_a_linear_model_lets_it_reach():
     """Two logits cross within the radius, and the third is out of the way, so a pair decides."""
     source = torch.Generator().manual_seed(3)

@@ -18,6 +18,7 @@ def network() -> tuple[Model, torch.Tensor, torch.Tensor]:
     return model, x, model.predict(x)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("norm", ["linf", "l2"])
 def test_on_a_linear_model_it_breaks_exactly_what_can_be_broken(norm):
     model, x, y = network()

@@ -176,6 +176,7 @@ def test_a_cascade_breaks_a_linear_model_of_two_classes_wherever_it_can_be_broke
     assert found.backwards.max() == 100  # no gradient is spent on the choice of a class
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("goal", [Targeted(target=1), Targeted(), LeastLikely(), Margin(kappa=0.5)], ids=repr)
 def test_a_cascade_serves_goals_with_a_target_and_with_a_margin(goal):
     net, x = network(4)

@@ -63,6 +63,7 @@ def test_a_target_and_the_shift_of_a_number_are_reached_where_they_begin(attack)
     torch.testing.assert_close(found.length, torch.full((32,), 2 / float(weight[:, 0].norm())), rtol=0.06, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("attack", [DeepFool(), FMN(), CarliniWagner(rate=0.003)], ids=repr)
 def test_a_margin_beyond_the_boundary_is_reached(attack):
     model, weight, x, _ = problem(2)
@@ -74,6 +75,7 @@ def test_a_margin_beyond_the_boundary_is_reached(attack):
     assert (found.length <= nearest * 1.1).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("attack", [DeepFool(), FMN(), FMN(norm="l0"), CarliniWagner()], ids=repr)
 def test_whole_numbers_go_one_beyond_a_boundary_on_which_they_lie(attack):
     space = Space(names=("age",), kinds=("integer",), bounds=(0.0, 99.0), scale=10.0)
@@ -113,6 +115,7 @@ def test_fmn_in_l0_needs_about_as_many_coordinates_as_the_best_of_a_box():
     assert (found.length - least)[could].float().mean() <= 0.75
 
 
+@pytest.mark.slow
 def test_minimal_attacks_stay_within_a_box_that_binds():
     source = torch.Generator().manual_seed(4)
     weight, x = torch.randn(20, generator=source), torch.rand(30, 20, generator=source).round(decimals=1).clamp(0, 1)

@@ -100,6 +100,7 @@ def test_fgsm_direction_is_that_of_the_cross_entropy():
     torch.testing.assert_close(FGSM(eps=0.01)(model, x, y).perturbed, x + 0.01 * gradient.sign())
 
 
+@pytest.mark.slow
 def test_a_restart_escapes_a_flat_start():
     """A dead unit has no gradient at the input, but an error lies within the ball."""
     model = Model(

@@ -84,6 +84,7 @@ def test_one_run_of_ddn_gives_the_result_at_every_budget():
         assert 0 <= gap <= 0.03
 
 
+@pytest.mark.slow
 def test_ddn_respects_the_budget_of_each_example():
     model, _ = linear()
     x = rows()

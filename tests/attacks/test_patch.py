@@ -29,6 +29,7 @@ def test_on_a_linear_model_it_is_the_best_of_all_squares(side):
     torch.testing.assert_close(reached, best, atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_only_a_square_changes_whose_side_is_that_of_each_image_and_pixels_stay_in_bounds():
     model = linear()
     sides = [0, 1, 2, 5, 9]

@@ -35,6 +35,7 @@ def test_on_linear_models_it_moves_few_more_pixels_than_the_fewest(channels):
     assert sum(found.length.tolist()) <= sum(best) + 1
 
 
+@pytest.mark.slow
 def test_immutable_pixels_stay():
     space = Space(mutable=torch.tensor([[[True, False], [False, True]]]))
     weight = torch.tensor([1.0, 1.0, 1.0, 0.6])

@@ -110,6 +110,7 @@ def test_a_square_is_a_square_within_the_image(share):
         assert chosen.sum() == 3 * min(side, 8) * min(side, 6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("shape", "space", "most"), [
     ((12,), WIDE, 0.6),
     ((2, 9, 9), WIDE, 0.3),

@@ -43,6 +43,7 @@ def test_an_audit_of_a_tree_attacks_it_with_queries_unless_its_plan_says_otherwi
     verify(bundle.folder)
 
 
+@pytest.mark.slow
 def test_an_audit_of_a_tree_counts_no_search_for_gradients_and_says_what_it_ran(audited):
     bundle, _, _ = audited
     assert [m["method"] for m in bundle.manifest.plan.attack.methods] == ["square"]

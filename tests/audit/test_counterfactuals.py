@@ -49,6 +49,7 @@ def bundles(tmp_path_factory):
     }
 
 
+@pytest.mark.slow
 def test_counterfactuals_read_from_a_bundle_are_those_of_the_method(bundles):
     model, data = with_references(table(60))
     (found,) = reading.searches(bundles["people"])
@@ -87,6 +88,7 @@ def test_report_and_viewer_show_what_changes_as_the_form_is_drawn(bundles):
         assert "<svg" in figures.svg("counterfactual", bundle, "#000", slug, str(row.row))
 
 
+@pytest.mark.slow
 def test_the_page_shows_the_row_that_its_address_names(bundles, monkeypatch):
     bundle = bundles["people"]
     monkeypatch.setattr(sys, "argv", ["app.py", str(bundle.folder.parent)])

@@ -74,6 +74,7 @@ def test_a_tenth_of_the_rows_of_each_step_is_run_again_and_agrees(bundle):
     assert not verify(bundle.folder).unlisted
 
 
+@pytest.mark.slow
 def test_its_key_is_told_from_those_who_signed_and_the_words_of_the_seal_stay(place, bundle):
     result = verify(bundle.folder)
     keys = "".join(f"{name}\n{openssl('pkey', '-in', place / name, '-pubout').decode()}" for name in ("ann", "ben"))

@@ -53,6 +53,7 @@ def test_an_audit_whose_step_was_cut_out_is_refused(copy, cut):
         verify(copy)
 
 
+@pytest.mark.slow
 def test_an_audit_cut_to_its_first_steps_or_to_none_is_refused(copy):
     names = [step.name for step in read(copy).manifest.steps]
     without_step(copy, *names[2:], redraw=False)
@@ -374,6 +375,7 @@ def large() -> bytes:
     return buffer.getvalue()
 
 
+@pytest.mark.slow
 def test_evidence_that_contradicts_itself_is_not_continued(image_bundle, tmp_path):
     """Signed anew, and said to be interrupted, so that the same audit would take it up."""
     folder = shutil.copytree(image_bundle.folder, tmp_path / "pictures")

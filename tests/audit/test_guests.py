@@ -161,9 +161,11 @@ def test_two_audits_of_guests_are_paired_reading_by_reading(audited, site, tmp_p
     pairs = compare(audited, second).pairs
     found = {(pair.subject, pair.metric): pair for pair in pairs}
     certified = found["lipschitz (norm = frobenius)", "certified accuracy at 0.5"]
-    assert certified.difference == (0, 0, 0, 40)
+    # The rows agree, which 40 of them are too few to say of all.
+    assert (certified.difference.value, certified.difference.n, certified.verdict) == (0, 40, "no difference shown")
     assert found["lipschitz (norm = spectral)", "certified accuracy at 0.5"].second is None
-    assert found["class rates (sure = 0)", "class rates: north"].difference == (0, 0, 0, 40)
+    rates = found["class rates (sure = 0)", "class rates: north"]
+    assert (rates.difference.value, rates.difference.n, rates.verdict) == (0, 40, "not judged")
     assert found["through layer (layer = 0)", "largest share"].difference == (0, 0, 0, 12)
 
 

@@ -197,6 +197,7 @@ def names(plan):
     return [step.name for step in planned(record_of(resolved)) if step.kind == "explainer"]
 
 
+@pytest.mark.slow
 def test_certificates_are_paired_at_each_radius_and_surveys_item_by_item(tmp_path):
     def made(name, sigma):
         smoothing = {"method": "randomized_smoothing", "draws": 500, "sigma": sigma}

@@ -24,6 +24,7 @@ def audited(tmp_path, eps, parts=None, **changes):
     return run(small_plan("ramp", attack=attack, **QUIET, **changes), *(parts or ramp()), tmp_path / "ramp")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("eps", "sentence"), [
     (["1", "6", "9.5"],
      "Fewer than half of the answers withstand FGSM and PGD at eps 6 (40.0 %); 5.0 % withstand eps 9.5."),
@@ -63,6 +64,7 @@ def test_the_verdict_counts_words_where_words_are_replaced(tmp_path):
     assert "word" in said
 
 
+@pytest.mark.slow
 def test_checks_of_explanations_are_counted_apart(table_bundle):
     findings = table_bundle.manifest.findings
     model, methods = reading.tally(findings)
@@ -70,6 +72,7 @@ def test_checks_of_explanations_are_counted_apart(table_bundle):
     assert model.total() + methods.total() == len(findings)
 
 
+@pytest.mark.slow
 def test_the_first_page_says_that_rows_are_not_of_a_test_split(tmp_path):
     model, data = ramp()
     for role, part in (("train", "was trained on these rows"), ("unknown", "is not known"), ("test", "")):

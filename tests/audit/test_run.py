@@ -66,6 +66,7 @@ def test_robust_accuracy_equals_that_of_the_arrays(table_bundle):
     assert curve["pgd", 0.1] == pytest.approx((arrays["predicted"][1] == labels).mean())
 
 
+@pytest.mark.slow
 def test_texts_are_audited_by_default_from_end_to_end(text_bundle):
     steps = {step.name: step.status for step in text_bundle.manifest.steps}
     explained = [f"explain-{m}" for m in ("input_x_gradient", "integrated_gradients", "kernel_shap", "lime")]
@@ -187,6 +188,7 @@ def test_each_step_is_announced_once(tmp_path):
     assert begun == [step.name for step in bundle.manifest.steps]
 
 
+@pytest.mark.slow
 def test_one_row_is_enough_to_be_inconclusive(tmp_path):
     model, data = table()
     bundle = run(small_plan("one"), model, data[:1], tmp_path / "one")
@@ -219,6 +221,7 @@ def copy(table_bundle, tmp_path):
     return shutil.copytree(table_bundle.folder, tmp_path / "copy")
 
 
+@pytest.mark.slow
 def test_a_changed_file_is_found(copy):
     for path in sorted([*copy.glob("arrays/*"), *copy.glob("tables/*")]):
         kept = path.read_bytes()

@@ -141,6 +141,7 @@ def test_a_missing_part_is_named(parts, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_a_part_that_is_there_twice_is_named(parts, tmp_path):
     shutil.copytree(parts / "part2", parts / "part4")
     with pytest.raises(DataError, match="part2 and part4 are both shard 2/3"):

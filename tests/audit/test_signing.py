@@ -71,6 +71,7 @@ def resigned(place, bundle, change, by=ALICE, namespace=NAMESPACE):
     file_of(bundle).write_text("".join(lines))
 
 
+@pytest.mark.slow
 def test_the_seal_is_one_of_three_things_and_nothing_more(place, bundle):
     assert sealed(bundle).words == "consistent with itself"
     assert sealed(bundle, given=bundle.manifest.digest).words == "is the one you were given"

@@ -48,6 +48,7 @@ def test_every_radius_is_a_row_that_is_held_against_the_threshold(tmp_path):
     assert "no attack can prove it" in found["robust at eps 2"].note
 
 
+@pytest.mark.slow
 def test_attacks_refute_robustness_and_never_prove_it(tmp_path):
     settings = {"sample": 400, "eps": ["1", "8"], "methods": CLIMB}
     for eps, status in (("1", "inconclusive"), ("8", "fail")):

@@ -64,6 +64,7 @@ def check(design, count):
         assert passed <= 0.025 + noise[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("design", ["equal, 12 beside 2,000", "12 below by the threshold", "five groups, 12 below"])
 def test_gaps_of_skewed_means_are_covered_and_seldom_fail(design):
     check(DESIGNS[design], 120)

@@ -110,6 +110,7 @@ def test_enough_rows_let_equal_groups_pass_by_their_ratio(groups, size):
     assert np.mean(low >= 0.8) >= 0.8
 
 
+@pytest.mark.slow
 def test_two_extremes_among_twelve_are_covered_as_theory_says():
     sizes, rates = (200,) * 12, [0.2, *[0.4] * 10, 0.6]
     low, high = largest_gap_interval([drawn(sizes, rates, 20_000)], 0.95)

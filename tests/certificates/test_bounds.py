@@ -308,6 +308,7 @@ def test_a_network_that_computes_in_double_is_bounded_and_one_that_rounds_is_ref
             kind(norm=norm)(network(less), x, labels)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", METHODS)
 @pytest.mark.parametrize("norm", ["linf", "l2"])
 def test_one_logit_and_one_of_several_labels_are_certified_as_two_logits_are(kind, norm):

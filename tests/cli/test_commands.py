@@ -80,6 +80,7 @@ def test_reports_come_as_page_data_and_table(probe, audited):
     assert "html, json, csv, toml" in probe("report", "runs/mine", "--format", "docx", code=2).stderr
 
 
+@pytest.mark.slow
 def test_replace_keeps_the_old_audit_where_the_new_one_cannot_start(probe, audited):
     edit(audited, 'csv = "people.csv"', 'csv = "none.csv"')
     probe("audit", "--plan", "mine.toml", "--allow-code", "--replace", code=2)
@@ -107,6 +108,7 @@ def test_a_report_that_was_put_in_place_of_the_real_one_is_found(probe, audited)
     assert "is not the page that this probe draws of the bundle" in probe("verify", "runs/mine", code=4).stderr
 
 
+@pytest.mark.slow
 def test_a_model_that_fails_half_way_loses_only_its_step(probe, place):
     (place / "mine.py").write_text(
         "from torch import nn\n\nclass Net(nn.Linear):\n    def forward(self, x):\n"
@@ -352,6 +354,7 @@ def test_bias_compares_groups_for_a_users_model(probe, place):
     assert named["favourable"] == {"value": "no", "assumed": False}
 
 
+@pytest.mark.slow
 def test_version_and_help_are_quick():
     for flag in ("--version", "--help"):
         before = os.times()
@@ -362,6 +365,7 @@ def test_version_and_help_are_quick():
         assert after.children_user + after.children_system - before.children_user - before.children_system < 2
 
 
+@pytest.mark.slow
 def test_a_reader_of_texts_is_explained_by_its_words_and_attacked_by_others(probe):
     said = probe("explain", "reviews-cnn", "--rows", "0:2", "--method", "input_x_gradient", code=0).stdout
     document = json.loads(probe("explain", "reviews-cnn", "--rows", "0:2", "--json", code=0).stdout)

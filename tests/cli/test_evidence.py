@@ -49,6 +49,7 @@ def copy(audited, tmp_path):
     return shutil.copytree(audited / "runs" / "mine", tmp_path / "mine")
 
 
+@pytest.mark.slow
 def test_what_verifying_shows_and_what_it_does_not_is_said(probe, copy):
     said = probe("verify", str(copy), code=0).stdout
     manifest = read(copy).manifest
@@ -124,6 +125,7 @@ def test_a_hostile_plan_is_refused_in_one_sentence(probe, tmp_path, text):
     assert "defect" not in said
 
 
+@pytest.mark.slow
 def test_running_out_of_memory_is_not_reported_as_a_defect(probe, audited, tmp_path, monkeypatch):
     call = ("audit", "--plan", str(audited / "mine.toml"), "--allow-code", "--out", str(tmp_path))
 

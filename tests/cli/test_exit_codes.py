@@ -18,6 +18,7 @@ def test_the_exit_code_is_1_for_a_fail_and_for_inconclusive_only_with_strict(sta
     assert exit_code(iter(statuses), strict=True) == strict
 
 
+@pytest.mark.slow
 def test_an_audit_in_which_nothing_failed_ends_with_0_and_with_1_if_strict(probe, place):
     plan = place / "mine.toml"
     text = plan.read_text().replace('groups = ["sex"]\n', "")

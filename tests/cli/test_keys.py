@@ -189,6 +189,7 @@ def test_no_key_of_a_model_is_ignored(source):
     assert ignored(model, data, "model", KEYS) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", DATA)
 def test_no_key_of_examples_is_ignored(source):
     name, data = DATA[source]

@@ -57,6 +57,7 @@ def test_each_kind_of_method_runs_on_a_sample_and_prints_its_measurements(probe,
     assert ("row " in text) == ("words" in document) == told
 
 
+@pytest.mark.slow
 def test_an_attack_aims_at_a_class_by_name_or_index(probe, place):
     said = [
         json.loads(probe("attack", *OWN, "--sample", "5", "--target", each, "--json", code=0).stdout)
@@ -98,6 +99,7 @@ def test_options_without_effect_for_a_kind_are_refused(probe, place, command, sa
     assert said in probe(*command, *OWN, code=2).stderr.replace("\n", " ")
 
 
+@pytest.mark.slow
 def test_a_kind_with_several_methods_needs_a_name_and_lists_guests(probe, place, tmp_path):
     own = len(listed("counterfactual"))
     (tmp_path / "site").mkdir()
@@ -119,6 +121,7 @@ def test_an_attack_ends_once_a_share_is_decided(probe, place):
     assert "an interval that holds after each batch" in probe("attack", *OWN, "--until", "0.01", code=0).stdout
 
 
+@pytest.mark.slow
 def test_a_stored_attack_is_asked_again_without_attacking(probe, place):
     made = json.loads(probe("attack", *OWN, "--sample", "9", "--out", "found", "--json", code=0).stdout)
     again = json.loads(probe("attack", *OWN, "--stored", "found", "--json", code=0).stdout)

@@ -123,6 +123,7 @@ def several(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_the_command_line_explains_and_attacks_a_label_by_its_name(several):
     shared = ("--plan", "p.toml", "--allow-code")
     said = call("explain", *shared, "--method", "saliency", "--rows", "0:2", "--target", "old", code=0).stdout

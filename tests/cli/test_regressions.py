@@ -80,6 +80,7 @@ def test_a_users_regression_is_audited_from_a_plan(probe, here):
     probe("verify", "runs/hours", code=0)
 
 
+@pytest.mark.slow
 def test_a_users_regression_is_explained_and_attacked_by_name(probe, here):
     said = ("--plan", "hours.toml", "--allow-code")
     assert "row 0" in probe("explain", *said, "--rows", "0:2", code=0).stdout

@@ -53,6 +53,7 @@ def test_a_report_is_written_with_chosen_sections_notes_and_seal(probe, here):
     assert "--sections is for the page" in refused
 
 
+@pytest.mark.slow
 def test_without_a_chromium_a_report_is_not_printed_and_what_to_do_is_said(probe, here, monkeypatch):
     monkeypatch.setattr(pdf, "BROWSERS", ("no-browser-at-all",))
     printed = ("report", "people", "--pdf", "x.pdf", "--sections", "scope")

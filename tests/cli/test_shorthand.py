@@ -29,6 +29,7 @@ def test_settings_are_looked_up_only_for_an_unknown_option():
     assert written_out(["a", "--method", "pgd"], OWN, lambda: pytest.fail("looked up")) == ["a", "--method", "pgd"]
 
 
+@pytest.mark.slow
 def test_commands_take_settings_as_options(probe, place):
     said = ("--plan", "mine.toml", "--allow-code", "--sample", "8", "--json")
     short = probe("attack", *said, "--method", "fgsm", "--eps", "0.2", code=0).stdout

@@ -59,6 +59,7 @@ def test_a_signature_of_another_bundle_ends_with_the_code_of_integrity_without_s
     assert "belongs to another bundle" in probe("verify", "other", code=4).stderr
 
 
+@pytest.mark.slow
 def test_what_cannot_be_signed_with_is_one_sentence(probe, here):
     assert "there is no key absent" in probe("sign", "people", "--key", "absent", code=2).stderr
     (here / "text").write_text("x")
@@ -79,6 +80,7 @@ def signed_off(probe, *more, code=0):
     return probe("signoff", "people", *said, *more, code=code)
 
 
+@pytest.mark.slow
 def test_a_sign_off_decides_about_every_failure_and_is_shown_where_the_bundle_is_verified(probe, here):
     refused = signed_off(probe, code=2).stderr
     assert "3 open failures have no decision" in refused

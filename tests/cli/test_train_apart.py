@@ -89,11 +89,11 @@ def test_seeds_trained_at_once_are_those_of_one_after_the_other(probe, place):
 
 @pytest.mark.slow
 def test_networks_trained_at_once_are_found_by_the_same_command(probe, place):
-    asked = ("train", "german-mlp", "digits-cnn", "--epochs", "1")
+    asked = ("train", "german-mlp", "compas-mlp", "--epochs", "1")
     said = probe(*asked, "--engine", "processes", "--workers", "2", code=0)
     assert "german-mlp seed 0: done" in said.stderr
-    before = (place / "trained/digits-cnn/card.json").read_bytes()
+    before = (place / "trained/compas-mlp/card.json").read_bytes()
     again = probe(*asked, code=0)
     assert again.stdout == said.stdout
     assert "epoch" not in again.stderr
-    assert (place / "trained/digits-cnn/card.json").read_bytes() == before
+    assert (place / "trained/compas-mlp/card.json").read_bytes() == before

@@ -67,6 +67,7 @@ def test_colour_images_in_folders_are_trained_on_and_audited_by_the_folders_name
     assert verify(bundle.folder).numbers > 50
 
 
+@pytest.mark.slow
 def test_images_trained_on_are_looked_at_in_any_folder_of_the_same_sizes(probe, place, trained):
     (place / "photos").rename(place / "moved")
     model = zoo.load("trained/photos")  # without its images
@@ -149,6 +150,7 @@ def test_images_are_trained_on_in_colour_or_grey_with_augmentations(probe, place
     assert zoo.data("grey").inputs.shape[1:] == (1, 12, 12)
 
 
+@pytest.mark.slow
 def test_a_folder_of_pictures_as_cameras_and_scanners_write_them_is_read_alike(probe, place):
     grey = np.random.default_rng(0).integers(0, 256, (10, 14)).astype(np.uint8)
     colour = Image.fromarray(np.stack([grey] * 3, 2))

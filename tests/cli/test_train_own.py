@@ -9,6 +9,7 @@ from probe import zoo
 FEW = ("--set", "epochs=2", "--arch", "bins=4")
 
 
+@pytest.mark.slow
 def test_a_network_trained_on_a_users_table_is_audited_by_its_folder(probe, place):
     card = json.loads(
         probe("train", "--data", "people.csv", "--label", "hired", "--group", "sex", *FEW, "--json").stdout

@@ -49,6 +49,7 @@ def test_a_label_of_numbers_is_a_regression_in_its_unit(probe, place, trained):
     assert json.loads(probe("explain", "trained/t", "--json", code=0).stdout)["features"].keys() == {"x", "job"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("label", "more", "classes"), [
     (lambda k, x: int(x * 10), (), tuple(map(str, range(10)))),
     (lambda k, x: int(x * 40), ("--task", "classes"), None),
@@ -66,6 +67,7 @@ def test_probe_train_learns_labels_of_every_kind(trained, label, more, classes):
     assert (data.classes == ()) == isinstance(model.task, Regression)
 
 
+@pytest.mark.slow
 def test_a_tolerance_says_which_answers_are_wrong_so_that_a_regression_can_be_attacked(probe, trained):
     card, _ = trained(table(label=lambda k, x: f"{100 * x:.1f}"), "--tolerance", "20")
     assert zoo.load("trained/t").task == Regression(("y",), tolerance=20.0)
@@ -112,6 +114,7 @@ def test_rows_with_empty_cells_are_left_out_when_that_is_asked_for(trained):
     assert all(row % 6 > 1 for row in zoo.data("trained/t").rows.tolist())  # as they stand in the file
 
 
+@pytest.mark.slow
 def test_codes_and_seconds_that_single_precision_rounds_are_learned_from_with_a_notice(probe, trained):
     _, said = trained(table(seconds=lambda k: 1_700_000_000 + 7 * k % 50))
     assert "note: column 'seconds' of t.csv holds numbers that single precision cannot tell apart" in said

@@ -52,6 +52,7 @@ def test_settings_come_from_the_recipe_a_file_and_the_line_in_this_order(probe, 
     assert tiny.settings.epochs == 1
 
 
+@pytest.mark.slow
 def test_nested_settings_are_changed_key_by_key(probe, tiny):
     options = ("--set", 'balance.method="reweight"', "--set", 'balance.groups=["sex"]', "--set", 'freeze={"edges"=1}')
     assert "Settings.freeze: 'edges' matches no weight" in probe("train", "tiny", *options, code=2).stderr

@@ -40,6 +40,7 @@ def points(chart, kind):
     return next(layer["data"]["values"] for layer in chart["layer"] if layer["mark"]["type"] == kind)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["table", "image", "proofs", "hostile"])
 def test_every_chart_is_json_with_one_zoom_and_its_figure_is_drawn_too(bundles, kind):
     bundle = getattr(bundles, kind)

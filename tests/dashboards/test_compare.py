@@ -106,6 +106,7 @@ def test_changed_statuses_come_first_then_readings_then_what_is_new_or_gone(fold
     assert not app.error
 
 
+@pytest.mark.slow
 def test_audits_of_different_data_are_refused_in_a_sentence(folder, ids):
     app = show(folder, ids, "table", "image")
     assert any("use different data" in warning.value for warning in app.warning)
@@ -121,6 +122,7 @@ def test_an_audit_that_was_changed_is_not_compared(folder, ids):
     assert not app.dataframe
 
 
+@pytest.mark.slow
 def test_an_incomplete_audit_is_compared_with_a_notice(folder, ids):
     assert "The first audit is interrupted" in text(show(folder, ids, "interrupted", "better"))
 

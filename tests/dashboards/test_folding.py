@@ -17,6 +17,7 @@ def folded(monkeypatch, unfolded):
     monkeypatch.setattr(st, "expander", st.expander.func)
 
 
+@pytest.mark.slow
 def test_the_numbers_behind_a_panel_are_made_when_it_is_opened(show, bundles, monkeypatch):  # noqa: F811
     asked = []
     monkeypatch.setattr(panels.Panel, "numbers", property(lambda panel: asked.append(panel.name) or pd.DataFrame()))
@@ -38,6 +39,7 @@ def test_a_csv_is_written_when_it_is_downloaded(show, bundles, monkeypatch):  # 
     assert len(app.get("download_button")) == 1
 
 
+@pytest.mark.slow
 def test_methods_lists_all_methods_and_tells_of_the_one_that_is_chosen(show, bundles, monkeypatch):  # noqa: F811
     told = []
     monkeypatch.setattr(methods, "facts", lambda entry: told.append(entry.name) or pd.DataFrame())
@@ -53,6 +55,7 @@ def test_methods_lists_all_methods_and_tells_of_the_one_that_is_chosen(show, bun
     assert len(told) == 1
 
 
+@pytest.mark.slow
 def test_the_methods_of_a_page_are_looked_up_when_somebody_asks_what_they_do(show, bundles, monkeypatch):  # noqa: F811
     asked = []
     monkeypatch.setattr(screen, "entries", lambda: asked.append(1) or methods.entries())

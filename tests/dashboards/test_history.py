@@ -100,6 +100,7 @@ def test_the_page_shows_how_each_run_ended_and_whether_its_files_are_those_recor
     assert "run" not in app.query_params
 
 
+@pytest.mark.slow
 def test_foreign_names_are_shown_as_text_in_the_list(folder):
     app = opened(folder, "runs")
     shown = "\n".join(

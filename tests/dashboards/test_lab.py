@@ -143,6 +143,7 @@ def test_an_edit_asks_the_model_again(show, desk, tmp_path):  # noqa: F811
     assert "age,61,30" in text(app)
 
 
+@pytest.mark.slow
 def test_an_attribute_is_flipped_with_and_without_its_proxies(show, desk, tmp_path):  # noqa: F811
     said = text(show(tmp_path, "lab", model="people", row="2", view="what-if"))
     assert "Instead,Proxies changed with it,Answer" in said
@@ -203,6 +204,7 @@ def test_an_audit_is_planned_started_and_found(show, desk, tmp_path):  # noqa: F
     assert any(each.value.startswith("Done:") for each in app.success)
 
 
+@pytest.mark.slow
 def test_a_plan_is_read_as_strictly_as_on_the_command_line(show, desk, tmp_path):  # noqa: F811
     app = show(tmp_path, "lab", model="people", view="audit")
     app.text_area(key="lab plan people").set_value("[attack]\nepss = [1]").run()

@@ -109,6 +109,6 @@ def test_the_budgets_of_the_examples_add_up_to_all_that_were_attacked(bundles):
 
 @pytest.mark.slow
 def test_attacks_that_were_not_run_are_named_with_the_reason(bundles):
-    assert any(sentence.startswith("none: ") for sentence in robustness.not_tried(bundles.hostile))
+    assert any(sentence.startswith("attacking by none: ") for sentence in robustness.not_tried(bundles.hostile))
     assert robustness.not_tried(bundles.image) == []
     assert "Attacks that were not run" in text(opened(bundles.hostile.folder.parent, "robustness"))

@@ -226,7 +226,7 @@ def test_hostile_words_are_text_in_html_too(show, bundles):
     rows = bundles.hostile_prose.arrays("instances")["rows"]
     html = "".join(markup(show(bundles.hostile_prose.folder.parent, "instance", row=str(row))) for row in rows)
     assert "&lt;/script&gt;&lt;script&gt;" in html
-    tables = re.findall(r'<div class="linked".*?</table></div>', html, flags=re.DOTALL)
+    tables = re.findall(r'<div class="linked[^>]*>.*?</table></div>', html, flags=re.DOTALL)
     assert {address for each in tables for address in re.findall(r'href="([^?"]*)', each)} == {"methods"}
     for each in tables:
         html = html.replace(each, "")

@@ -67,6 +67,7 @@ def test_every_count_of_a_threshold_leads_to_its_rows(bundles, labelled, cut):
     led(labelled, decided.threshold(labelled, "run", "tall", cut))
 
 
+@pytest.mark.slow
 def test_every_slice_leads_to_its_rows_and_small_ones_are_last(bundles, labelled):
     found = sliced.slices(bundles.table, "run", ANY)
     led(bundles.table, found)
@@ -231,6 +232,7 @@ def test_several_labels_and_numbers_have_their_pages(show, labelled, audited, pa
     assert "What this does not show" in text(numbers)
 
 
+@pytest.mark.slow
 def test_performance_says_what_it_shows_in_each_form(show, labelled, audited, bundles):
     said = text(show(labelled.folder, "performance", one="tall", cut="37"))
     for part in ("Confusion matrix", "ROC curve of tall", "Predicts tall at a probability of 37.0"):

@@ -47,6 +47,7 @@ def test_the_seal_of_a_page_is_that_of_the_terminal(place, result):
     assert "is a private key" in sealed.sealed(result, "", (place / "key").read_text()).refused
 
 
+@pytest.mark.slow
 def test_a_sign_off_says_which_signature_covers_it(place, result):
     (record,) = result.signoffs
     found = sealed.sealed(result, "", (place / "key.pub").read_text()).seal

@@ -66,6 +66,7 @@ class Rounded(Bundle):
         return stored
 
 
+@pytest.mark.slow
 def test_a_threshold_decides_alike_for_rates_groups_and_rows_and_keeps_the_ties_that_rounding_would_turn(bundles):
     bundle = Rounded(bundles.table.folder, bundles.table.manifest)
     whole = bundles.table.manifest.task.probabilities(bundles.table.arrays("predictions")["logits"])[:, 1].round(2)
@@ -98,6 +99,7 @@ def test_the_slider_moves_rates_and_gaps_and_keeps_the_audited_ones_beside_them(
     assert same.equals(before)
 
 
+@pytest.mark.slow
 def test_a_threshold_in_the_address_is_shown_and_said_to_be_no_finding(bundles):
     app = opened(bundles.table.folder.parent, "bias", by="sex", rate="tpr", threshold="0.9")
     assert app.select_slider(key="threshold").value == "0.9"

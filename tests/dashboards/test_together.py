@@ -39,6 +39,7 @@ def test_the_table_has_the_numbers_of_the_figure_in_its_order(bundles):
     assert not together.shown(bundles.image)
 
 
+@pytest.mark.slow
 def test_steps_lead_from_the_output_without_the_features_to_that_of_the_row(tmp_path):
     weight = torch.tensor([[2.0, 0.0], [-1.0, 0.5], [0.5, 3.0]])
     space = Space(bounds=(-9, 9), reference=torch.ones(1, 3), names=("a", "b", "c"))

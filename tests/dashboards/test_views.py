@@ -249,6 +249,7 @@ def test_a_manifest_of_another_shape_is_a_mismatch_and_not_a_crash(copied, part)
     assert broken or not runs.check(found[0].folder).intact
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("written")
 def test_drawing_figures_leaves_no_open_figure(bundles):
     from matplotlib import _pylab_helpers

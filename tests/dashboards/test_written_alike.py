@@ -94,6 +94,7 @@ def test_no_share_is_written_as_a_fraction_in_a_sentence_of_the_audit(bundles):
     assert not [number for number in fractions if number not in json.dumps(ratios)]
 
 
+@pytest.mark.slow
 def test_every_status_has_one_look_everywhere(bundles, report):
     page = report("table")[1]
     for status in {f.status for f in bundles.table.manifest.findings}:
@@ -166,6 +167,7 @@ def test_every_number_that_is_read_of_a_bundle_is_one_text_in_report_and_viewer(
     assert numbers <= cells_of_viewer(bundle)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ALL)
 def test_every_word_that_is_read_of_a_bundle_is_in_report_and_viewer(bundles, report, name):
     bundle = getattr(bundles, name)

@@ -77,6 +77,7 @@ def test_sampled_interactions_of_games_of_order_five_are_exact_once_pairs_suffic
     assert drawn.pair_errors.abs().max() == 0
 
 
+@pytest.mark.slow
 def test_a_game_of_order_six_is_not_said_to_be_exact_and_its_errors_are_honest():
     covered, off, spread = [], [], []
     for seed in range(6):

@@ -105,6 +105,7 @@ def test_products_of_three_features_bring_the_values_closer_at_no_further_coalit
     assert (off[0] / off[1]) ** 0.5 > times
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pairs", [20, 40, 120])
 def test_nineteen_of_twenty_intervals_of_two_standard_errors_hold_the_value(pairs):
     """24 games of ten players, 40 draws each: 9,600 intervals."""

@@ -83,6 +83,7 @@ def test_a_smooth_mask_shows_each_place_with_the_same_chance_and_is_finer_than_i
     assert ((masks > 0) & (masks < 1)).float().mean() > 0.5
 
 
+@pytest.mark.slow
 def test_intervals_of_smooth_masks_hold_their_limit_for_features_too(smooth):
     x, targets = torch.rand(3, 2, 6, 5, generator=torch.Generator().manual_seed(2)).double(), torch.tensor([0, 1, 2])
     limit = Rise(cells=3, samples=20000, seed=99)(smooth, x, targets).by_feature()

@@ -238,6 +238,7 @@ def test_kernel_shap_treats_words_as_features():
     assert_close(values, torch.tensor([[1.0, 5.0, 0.0, 2.0]]))
 
 
+@pytest.mark.slow
 def test_memory_holds_one_pass_of_masked_inputs(network, rows, monkeypatch):
     model, x, sizes = network(), rows(3, 8), []
     expected, answers = KernelShap()(model, x).values, Model.target_outputs

@@ -140,6 +140,7 @@ def drawn(samples, width, draws=80):
     return limit, torch.stack(ours), torch.stack(apart)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("samples", "width", "share"), [(100, 0.25, 0.8), (400, 0.25, 0.6), (100, 0.12, 0.7)])
 def test_draws_of_coalitions_are_right_on_average_and_closer_than_independent_ones(samples, width, share):
     limit, ours, apart = drawn(samples, width)

@@ -137,6 +137,7 @@ def test_an_input_of_ones_own_has_the_features_that_are_named_with_it(tmp_path, 
     assert "without a gap" in refusal(held, own, arrays)
 
 
+@pytest.mark.slow
 def test_an_attack_is_kept_as_a_bundle_with_its_arrays(images, tmp_path, drawn):
     requests = [{"ask": "attack", "row": {"row": at}, "method": "pgd", "eps": ["0.9"]} for at in range(6)]
     answers = [(each, *ask(images, each)) for each in requests]

@@ -281,6 +281,7 @@ def test_frozen_statistics_stay_frozen_under_an_adversary(monkeypatch):
     assert not bool((network.above.running_mean == 0).any())
 
 
+@pytest.mark.slow
 def test_adversarial_training_is_evaluated_with_ten_steps_of_pgd_in_passes_of_any_size(monkeypatch):
     monkeypatch.setattr(module, "ATTACKED", 30)
     network, data = Normed().eval(), judged_rows()
@@ -326,6 +327,7 @@ def architecture():
     return "cnn"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("base", "option"),
     [

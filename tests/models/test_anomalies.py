@@ -51,6 +51,7 @@ def test_noise_is_uniform_then_normal(data):
     assert bool((normal >= 0).all())
 
 
+@pytest.mark.slow
 def test_anomalies_are_the_same_each_time_and_leave_global_randomness_alone(data):
     before = torch.get_rng_state()
     assert anomalies.read("test").digest() == data.digest()

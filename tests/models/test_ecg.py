@@ -43,6 +43,7 @@ def test_a_bundled_network_of_heartbeats_is_as_good_as_its_card_says(name):
     assert zoo.card(name)["data"]["name"] == "ecg"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NETWORKS)
 def test_outputs_of_the_ecg_networks_do_not_depend_on_the_batch(name):
     model, rows = zoo.load(name), zoo.data(name).inputs[:3]
@@ -56,6 +57,7 @@ def test_an_ecg_network_beats_a_linear_model_without_alignment(name):
     assert metrics["ahead_of_linear_baseline_low"] > 0.02
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NETWORKS)
 def test_explanations_of_a_network_of_heartbeats_add_up_and_attacks_stay_in_their_ball(name):
     model, data = zoo.load(name), zoo.data(name)[:8]

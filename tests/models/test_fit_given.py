@@ -31,6 +31,7 @@ def trained(labels, network=None, **changed):
     return fit(network or net(), Dataset(X, labels) if data is None else data, settings, **given).best
 
 
+@pytest.mark.slow
 def test_class_numbers_are_learnt_alike_in_whatever_way_they_are_written():
     found = trained(Y)
     for labels in (Y.float(), Y.double(), Y.int(), Y.byte(), Y[:, None], Y.float()[:, None], ONE_HOT.float()):

@@ -21,6 +21,7 @@ def bundled(monkeypatch, tmp_path):
     return pair.eval()
 
 
+@pytest.mark.slow
 def test_half_of_the_images_are_generated_from_a_fixed_seed_and_half_are_real(bundled):
     data, before = generated.read("test"), torch.get_rng_state()
     assert data.classes == ("generated", "real")

@@ -103,6 +103,7 @@ def test_a_gan_is_evaluated_by_the_frechet_distance_of_coarse_images(bars):
     assert first.loss == pytest.approx(apart, rel=0.3)
 
 
+@pytest.mark.slow
 def test_training_brings_generated_images_closer_to_real_ones(bars):
     game = objective("gan", bars)
     before = game.evaluate(game.network.eval(), bars).loss

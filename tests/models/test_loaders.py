@@ -83,6 +83,7 @@ def test_a_run_over_a_loader_is_resumed_with_the_same_bits(stored, tmp_path, one
     assert same(weights(network), trained(stored)[0])
 
 
+@pytest.mark.slow
 def test_data_larger_than_what_is_held_is_never_in_memory_at_once(tmp_path, monkeypatch):
     count, side = 10_000, 28
     inputs = np.lib.format.open_memmap(tmp_path / "inputs.npy", "w+", np.float32, (count, 1, side, side))

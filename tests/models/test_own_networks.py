@@ -160,6 +160,7 @@ def test_a_seeded_block_leaves_the_global_random_state_unchanged():
         assert draws() == second != first
 
 
+@pytest.mark.slow
 def test_a_run_of_any_network_resumed_after_any_step_ends_with_the_same_bits(make, tmp_path, monkeypatch):
     whole, write, count = make(), States.write, 0
     train(whole)

@@ -20,6 +20,7 @@ def quiet(line):
     pass
 
 
+@pytest.mark.slow
 def test_training_learns_an_easy_task(network, easy, settings):
     trained = fit(network, easy, settings, device=CPU, progress=quiet)
     assert trained.best.loss < 0.5 < math.log(2)
@@ -27,6 +28,7 @@ def test_training_learns_an_easy_task(network, easy, settings):
     assert not network.training
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_bits_and_another_does_not_and_all_else_is_left_alone(blank, easy, settings):
     before, inputs = torch.get_rng_state(), easy.inputs.clone()
     networks = [blank() for _ in range(3)]
@@ -58,6 +60,7 @@ def test_the_weights_of_the_best_epoch_are_kept(network, easy, settings):
     assert loss.item() == pytest.approx(trained.best.loss, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_early_stopping_ends_training_after_patience(network, easy, settings):
     lines = []
     trained = fit(

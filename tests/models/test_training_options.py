@@ -304,6 +304,7 @@ def test_the_learning_rate_is_the_schedule_times_the_plateau_factor():
     assert constant.learning_rate == pytest.approx(0.1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wait", [1, 2])
 def test_on_a_plateau_the_learning_rate_decays_after_its_patience(wait, network, easy, tmp_path):
     settings = replace(

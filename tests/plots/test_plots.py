@@ -17,6 +17,7 @@ from probe.statuses import STATUSES
 NUMBERS = np.random.default_rng(0)
 IMAGE = NUMBERS.random((8, 8))
 SIGNED = NUMBERS.normal(size=(8, 8))
+SWARM = NUMBERS.normal(size=(9, 7))
 EDGES = np.triu(NUMBERS.random((8, 8)) > 0.7, 1).astype(float)
 EDGES = EDGES + EDGES.T
 CURVE = plots.Curve([0, 0.1, 0.2], [0.9, 0.5, 0.1], [0.8, 0.4, 0.0], [1.0, 0.6, 0.2])
@@ -24,9 +25,7 @@ HOSTILE = ["</script><img src=x>", "$\\frac{", "\u202egnirts", "x" * 10_000, "Âê
 FIGURES = {
     "heatmap": lambda ax=None: plots.heatmap(SIGNED, IMAGE, ax=ax),
     "bars": lambda ax=None: plots.bars(HOSTILE, np.arange(7.0) - 3, ax=ax),
-    "beeswarm": lambda ax=None: plots.beeswarm(
-        HOSTILE, NUMBERS.normal(size=(9, 7)), NUMBERS.random((9, 7)), title="$", ax=ax
-    ),
+    "beeswarm": lambda ax=None: plots.beeswarm(HOSTILE, SWARM, SWARM.clip(0, 1), title="$", ax=ax),
     "waterfall": lambda ax=None: plots.waterfall(HOSTILE, np.arange(7.0) - 3, 0.5, top=3, title="$", ax=ax),
     "before_and_after": lambda ax=None: plots.before_and_after(IMAGE, IMAGE + 0.01 * SIGNED, ax=ax),
     "graph": lambda ax=None: plots.graph(EDGES, SIGNED + SIGNED.T, title=HOSTILE[1], ax=ax),
@@ -64,6 +63,7 @@ def test_figures_are_drawn_on_the_given_axes(draw):
     assert draw(ax) is ax
 
 
+@pytest.mark.slow
 def test_figures_without_axes_make_new_ones_without_pyplot_and_the_same_figure_is_the_same_bytes(draw):
     before = dict(mpl.rcParams)
     NUMBERS.bit_generator.state = np.random.default_rng(0).bit_generator.state

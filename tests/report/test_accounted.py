@@ -53,6 +53,7 @@ def test_the_first_page_the_scope_and_the_card_say_what_the_plan_says_of_use_and
     assert "Ada" not in use
 
 
+@pytest.mark.slow
 def test_a_plan_that_says_nothing_of_use_is_written_as_before_and_the_report_says_so(table):
     assert "about" not in plain(table.manifest.plan)
     assert table.manifest.to_json()["plan"].keys() >= {"name", "checks"}
@@ -60,6 +61,7 @@ def test_a_plan_that_says_nothing_of_use_is_written_as_before_and_the_report_say
     assert "whoever publishes the model must add it" in EXPORTS["card"].write(table)
 
 
+@pytest.mark.slow
 def test_use_is_part_of_the_digest_and_an_empty_section_has_one_form_alone(told, table, tmp_path):
     assert verify(told.folder).digest != table.manifest.digest
     folder = shutil.copytree(table.folder, tmp_path / table.name)
@@ -120,6 +122,7 @@ def test_an_audit_without_predictions_has_a_ledger_too(table, tmp_path):
     assert [part[:3] for part in reading.tallied(read(forged.folder))] == [("answered", 0, 400)]
 
 
+@pytest.mark.slow
 def test_the_crosswalk_names_sections_that_exist_and_says_what_is_not_covered(table, image):
     assert {name for each in CLAUSES for name in each.sections} <= SECTIONS.keys()
     assert len({(each.of, each.clause) for each in CLAUSES}) == len(CLAUSES)

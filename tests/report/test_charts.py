@@ -47,6 +47,7 @@ def test_bars_are_drawn_in_the_order_that_is_given():
     assert [bar.get_width() for bar in ax.patches] == [2.0, 1.0, 5.0]
 
 
+@pytest.mark.slow
 def test_the_charts_of_a_row_list_the_same_features_in_the_same_order(table):
     page = page_of(table)
     figure = next(f for f in re.findall(r"<figure>.*?</figure>", page, flags=re.DOTALL) if "Bars of saliency" in f)

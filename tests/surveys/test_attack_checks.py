@@ -107,6 +107,7 @@ def test_a_planted_defence_is_named(name):
     assert expected <= found, values
 
 
+@pytest.mark.slow
 def test_answers_by_chance_are_named():
     model = Model(forward=Noisy(), space=IMAGES)
     data = Dataset(PIXELS, Model(forward=NET, space=IMAGES).predict(PIXELS), space=IMAGES)
@@ -114,6 +115,7 @@ def test_answers_by_chance_are_named():
     assert values["outputs vary"] > 0.5
 
 
+@pytest.mark.slow
 def test_a_model_that_no_change_moves_is_named():
     labels = torch.zeros(N, dtype=torch.long)
     model = Model(forward=lambda x: NET(x) * 1e-9 + torch.tensor([1.0, 0.0, 0.0]), space=IMAGES)

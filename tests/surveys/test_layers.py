@@ -80,6 +80,7 @@ def test_conductance_is_that_of_captum():
     assert_close(ours, theirs.detach().flatten(2).sum(2), atol=2e-2, rtol=2e-2)
 
 
+@pytest.mark.slow
 def test_activation_is_the_mean_over_places_and_the_same_in_small_passes():
     model, data = photos()
     found = LayerActivation(layer="1")(model, data)

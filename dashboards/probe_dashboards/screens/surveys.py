@@ -23,5 +23,5 @@ def draw(opened: Opened) -> None:
         widgets.figure(opened, "survey", proofs.said(found), slug, width=680)
         for item in found.diagrams:
             widgets.figure(opened, "calibrated", f"{item}. {performance.CAPTION}", slug, item, width=480)
-        widgets.listing(proofs.items(found), found.asks)
+        widgets.listing(proofs.items(found), f"{behind.title}: {found.asks}")
         widgets.behind(opened, behind)
