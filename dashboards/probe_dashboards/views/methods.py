@@ -180,7 +180,7 @@ def costs(entry: Entry, runs: Sequence[Run], most: int = 3) -> list[str]:
 
 def listed(known: Sequence[Entry]) -> pd.DataFrame:
     """What each method does, whose name leads to the rest."""
-    rows = [(Link(entry.title, f"methods?m={entry.name}"), entry.summary) for entry in known]
+    rows = [(Link(entry.title, f"methods?m={entry.name}"), entry.summary.replace("`", "")) for entry in known]
     return pd.DataFrame(rows, columns=["Method", "What it does"])
 
 
