@@ -213,9 +213,7 @@ def _explain(
             torch.full((len(few),), model.task.index(named), device=model.device) if named else whose.targets(inputs)
         )
         if unit.start not in recalls and whose.space.reference is not None:
-            # Of the plan's rows, not of those of a part: a part keeps what one machine would have kept.
-            room = RECALLED * EXPLAINED // min(plan.explain.sample, len(data))
-            recalls[unit.start] = Recall(whose, inputs, targets, room)
+            recalls[unit.start] = Recall(whose, inputs, targets, RECALLED * EXPLAINED // max(len(rows), 1))
         whose = replace(whose, recall=recalls.get(unit.start))
         attribution = explainer(whose, inputs, targets)
         attribution = attribution if few.truth is None else attribution.planted(few.truth.to(inputs.device))

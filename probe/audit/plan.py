@@ -8,7 +8,7 @@ from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from probe.audit.asked import READ, Asked, Checks, Judged, asked, measures, surveyed
+from probe.audit.asked import PLANTED, READ, Asked, Checks, Judged, asked, measures, surveyed
 from probe.audit.expected import SECTIONS, ids
 from probe.audit.manifest import PlanRecord
 from probe.audit.sections import (
@@ -76,14 +76,25 @@ class Plan(Section):
         return plain | {"checks": self.checks.to_json()}
 
     def resolved(self, model: Model, data: Dataset) -> "Plan":
-        """The same plan with the defaults for a model and its data filled in."""
+        """The same plan with the defaults for a model and its data filled in.
+
+        Raises:
+            PlanError: if a metric asks where the truth lies, and the data do not say.
+        """
         unnamed = self.attack.methods is None
-        return self.resolve(
+        plan = self.resolve(
             form=model.space.form_of(data.inputs),
             attacks=usual_attacks(model, data.inputs) if unnamed else None,
             task=model.task,
             planted=data.truth is not None,
         )
+        for name in (config["method"] for config in plan.explain.metrics or ()):
+            if name in PLANTED and data.truth is None:
+                raise PlanError(
+                    f"{name} measures whether explanations find what decides, and {data.name} does not say what does; "
+                    "name it by [data] truth or patch, in Python by Dataset(truth=), or leave the metric out"
+                )
+        return plan
 
     def resolve(
         self,

@@ -13,6 +13,7 @@ from probe.cli.sources import open_both
 from probe.errors import DataError, IntegrityError, PlanError, RangeError, ShapeError
 from probe.features import image_space
 from probe.metrics import PointingGame, RelevanceMass
+from tests.audit.conftest import table
 from tests.audit.forging import sign
 
 SPACE = image_space(1, 8, 8, side=2)
@@ -176,3 +177,12 @@ def test_a_bundle_holds_the_truth_only_with_its_inputs_and_a_verifier_reads_it(k
         sign(bundle.folder, lambda forged: forged.write_arrays("instances", changed))
         with pytest.raises(IntegrityError, match="empty mask of the truth"):
             verify(bundle.folder)
+
+
+@pytest.mark.parametrize("asked", [{"explain": {"metrics": ["pointing_game"]}}, {"checks": {"relevance_mass": 0.2}}])
+def test_a_plan_that_asks_for_a_truth_that_the_data_lack_is_refused(asked):
+    model, data = table()
+    plan = plan_from({"name": "p", **asked}, sources=False)
+    with pytest.raises(PlanError, match=r"and \w+ does not say what does; name it by \[data\] truth or patch"):
+        plan.resolved(model, data)
+    assert plan.resolved(model, replace(data, truth=torch.ones_like(data.inputs))).explain.metrics
