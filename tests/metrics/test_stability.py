@@ -12,6 +12,7 @@ from probe.errors import Unsupported
 from probe.explainers import KernelShap, Saliency, SmoothGrad
 from probe.method import param
 from probe.metrics import RankStability, SeedStability
+from probe.metrics.seed_stability import _variances
 
 SOURCE = torch.Generator().manual_seed(0)
 WEIGHT = torch.randn(8, 3, generator=SOURCE, dtype=torch.float64)
@@ -99,3 +100,10 @@ def test_what_has_no_seed_is_refused():
     assert not SeedStability().suits(found)
     with pytest.raises(Unsupported, match="seed_stability compares the seeds of a method, and saliency draws nothing"):
         SeedStability()(CURVED, found)
+
+
+def test_a_feature_without_any_value_is_not_counted():
+    draws = torch.randn(4, 3, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    empty = torch.cat([draws, torch.zeros(4, 3, 2, dtype=torch.float64)], 2)
+    for alone, found in zip(_variances(draws), _variances(empty), strict=True):
+        torch.testing.assert_close(found, alone)
