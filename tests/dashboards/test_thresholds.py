@@ -1,12 +1,13 @@
 """Groups compared at another threshold of the decision, from the stored scores."""
 
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pytest
 from probe_dashboards import figures
+from probe_dashboards.views import apart, decided
 from probe_dashboards.views import bias as bias_view
-from probe_dashboards.views import decided
 from probe_dashboards.views.examples import ANY
 
 from probe import bias, statistics
@@ -136,3 +137,74 @@ def test_the_curve_of_each_group_is_that_of_its_rows_alone_and_small_groups_are_
     assert figures.FIGURES["roc_by"](bundles.table, "race").get_legend_handles_labels()[1] == list(drawn)
     assert set(bias_view.separated_panel(bundles.table, "race").numbers["group"]) == set(drawn)
     assert not reading.roc_by(bundles.image, "sex")
+
+
+def test_one_threshold_for_each_group_is_that_of_its_rows_alone_and_groups_without_one_keep_the_audited(bundles):
+    stored, people = bundles.table.arrays("predictions"), bundles.table.groups()
+    sure = bundles.table.manifest.task.probabilities(stored["logits"])[:, 1]
+    own = people["sex"].map({"Female": 0.2, "Male": 0.9}).to_numpy()
+    again = bias.audit(stored["labels"], (sure >= own).astype(int), people[["sex"]], sure)
+    found = reading.recut(bundles.table, "sex", {"Female": 0.2, "Male": 0.9})
+    for name in ("tn", "fp", "fn", "tp", "tpr", "tpr_low"):
+        assert found.groups[name].tolist() == again.groups[name].tolist()
+    assert found.disparities["low"].tolist() == again.disparities["low"].tolist()
+    one, audited = (reading.recut(bundles.table, "sex", at).rates("tpr") for at in ({"Male": 0.9}, 0.5))
+    assert one == [audited[0], found.rates("tpr")[1]]
+    assert (
+        reading.recut(bundles.table, "sex", {"Male": 0.9, "Female": 0.9}).rows
+        == reading.recut(bundles.table, "sex", 0.9).rows
+    )
+    with pytest.raises(RangeError, match="did you mean 'Male'"):
+        reading.recut(bundles.table, "sex", {"Mail": 0.9})
+    before, after = (decided_at == stored["labels"] for decided_at in ((sure >= 0.5), (sure >= own)))
+    price = reading.price(bundles.table, "sex", {"Female": 0.2, "Male": 0.9})
+    assert price.difference == statistics.paired_shares(after, before)
+    assert sum(price.changed.values()) == ((sure >= own) != (sure >= 0.5)).sum()
+
+
+@pytest.mark.parametrize("rate", ["tpr", "selection_rate", "ppv"])
+def test_no_two_thresholds_bring_a_rate_as_near_and_cost_less(bundles, rate):
+    stored, people = bundles.table.arrays("predictions"), bundles.table.groups()
+    sure = bundles.table.manifest.task.probabilities(stored["logits"])[:, 1]
+    true, cuts = stored["labels"] == 1, [at / 100 for at in range(1, 100)]
+    rows = [(people["sex"] == name).to_numpy() for name in ("Female", "Male")]
+    of = {"tpr": lambda yes, own: yes[own & true].mean(), "selection_rate": lambda yes, own: yes[own].mean()}
+    of["ppv"] = lambda yes, own: true[own & yes].mean() if (own & yes).any() else np.nan
+    rates = [[of[rate](sure >= at, own) for at in cuts] for own in rows]
+    right = [[((sure >= at) == true)[own].sum() for at in cuts] for own in rows]
+    found = reading.equalised(bundles.table, "sex", rate)
+    near = [
+        right[0][a] + right[1][b]
+        for a, b in product(range(99), repeat=2)
+        if abs(rates[0][a] - rates[1][b]) <= max(found.within, found.gap) + 1e-12
+    ]
+    chosen = [cuts.index(found.thresholds[name]) for name in ("Female", "Male")]
+    assert found.gap == pytest.approx(abs(rates[0][chosen[0]] - rates[1][chosen[1]]))
+    assert found.gap <= found.within
+    assert sum(each[at] for each, at in zip(right, chosen, strict=True)) == max(near)
+
+
+def test_groups_too_small_for_a_rate_keep_their_threshold_and_a_rate_is_named(bundles):
+    found = reading.equalised(bundles.table, "race", "selection_rate")
+    assert found.small == ("Other",)
+    assert set(found.thresholds) == {"White", "Black"}
+    assert "Too small, so as audited: Other." in apart.equal(bundles.table, "race", "selection_rate")[1]
+    with pytest.raises(RangeError, match="did you mean 'tpr'"):
+        reading.equalised(bundles.table, "sex", "tpm")
+
+
+@pytest.mark.slow
+def test_sliders_of_the_groups_lie_in_the_address_and_bring_a_rate_together(bundles, arguments):
+    arguments(bundles.table.folder.parent)
+    app = opened(bundles.table.folder.parent, "bias", by="sex", rate="tpr", cuts="each", **{"at-sex-male": "0.9"})
+    assert (app.select_slider(key="at-sex-male").value, app.select_slider(key="at-sex-female").value) == ("0.9", "0.5")
+    said = text(app)
+    assert "at a threshold for each group" in said
+    assert "reading.recut(bundle, 'sex', {'Male': 0.9}).rates('tpr')" in said
+    next(each for each in app.button if each.label.startswith("Bring together")).click().run()
+    found = reading.equalised(bundles.table, "sex", "tpr").thresholds
+    assert app.query_params["at-sex-male"] == f"{found['Male']:g}"
+    assert app.select_slider(key="at-sex-female").value == f"{found['Female']:g}"
+    next(each for each in app.button if each.label.startswith("Back to")).click().run()
+    assert "at-sex-male" not in app.query_params
+    assert "What if" not in text(app)

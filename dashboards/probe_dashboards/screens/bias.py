@@ -5,6 +5,7 @@ import streamlit as st
 from probe.audit import reading
 from probe.audit.reading import CHAPTERS
 from probe_dashboards import widgets
+from probe_dashboards.screens import cutting
 from probe_dashboards.views import bias, robustness
 from probe_dashboards.views.runs import Opened
 from probe_dashboards.views.words import md
@@ -37,10 +38,10 @@ def _compare(opened: Opened) -> None:
         st.warning(assumed, icon=":material/help:")
     if said := bias.notice(bundle, by):
         st.markdown(md(said))
-    threshold = _threshold(opened, by)
+    threshold = cutting.choose(opened, by, rate)
     behind = bias.behind(bundle, by, rate, threshold)
     caption = (
-        f"{titles[rate]} of each group{f' at a threshold of {threshold}' if threshold else ''} with its 95 % "
+        f"{titles[rate]} of each group{cutting.worded(threshold)} with its 95 % "
         + ("interval, simultaneous over all groups" if numbers else "Wilson interval")
         + f". Hollow and dotted: fewer than {bias.smallest(bundle)} rows, too few to compare."
     )
@@ -76,20 +77,3 @@ def _compare(opened: Opened) -> None:
     if len(few) and not threshold:
         widgets.section(f"{'Means' if numbers else 'Rates'} of groups with too few rows to be reliable")
         widgets.table(few, "Groups that are too small")
-
-
-def _threshold(opened: Opened, by: str) -> str:
-    """The threshold that is tried; empty where it is the audited one, or where there is none to move."""
-    options, audited = bias.thresholds(opened.bundle, by)
-    if not options:
-        return ""
-    name = md(bias.decided(opened.bundle, by))
-    chosen = widgets.slider(opened, "threshold", f"Predict {name} from a probability of", options, audited)
-    if chosen == audited:
-        return ""
-    st.info(
-        "**What if.** Rates, gaps and intervals are recomputed from the stored scores at "
-        f"{chosen}. The audit and its findings use the model's own threshold, {audited}.",
-        icon=":material/tune:",
-    )
-    return chosen

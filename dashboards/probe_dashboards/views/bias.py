@@ -194,7 +194,7 @@ def behind(bundle: Bundle, attribute: str, rate: str, threshold: str = "") -> di
     """What stands behind the panels of the page: the rates, the gaps and the counts of the groups."""
     own = attributes(bundle)[attribute]
     found = _recut(bundle, attribute, threshold)
-    at = f"reading.recut(bundle, {own!r}, {float(threshold):g})" if found else ""
+    at = f"reading.recut(bundle, {own!r}, {asked(bundle, attribute, threshold)!r})" if found else ""
     gaps = pd.DataFrame([vars(gap) | {"estimate": str(gap.estimate)} for gap in _gaps(bundle, attribute, found)])
     groups = pd.DataFrame(reading.groups(bundle, own) if found is None else found.rows)
     measured = panels.replanned(bundle, "bias") if panels.has_source(bundle) else ""
@@ -234,8 +234,22 @@ def _gaps(bundle: Bundle, attribute: str, found: reading.Recut | None) -> list[r
     return reading.gaps(bundle, attributes(bundle)[attribute]) if found is None else found.gaps
 
 
+def asked(bundle: Bundle, attribute: str, threshold: str) -> float | dict[str, float]:
+    """The threshold that is tried, as a page writes it: one number, or `group=number` for each group, by their ids."""
+    if "=" not in threshold:
+        return float(threshold)
+    known = members(bundle, attribute)
+    pairs = (each.partition("=") for each in threshold.split(";"))
+    return {known[group]: float(at) for group, _, at in pairs}
+
+
+def members(bundle: Bundle, attribute: str) -> dict[str, str]:
+    """The groups of an attribute: id to name."""
+    return state.slugs([row["group"] for row in reading.groups(bundle, attributes(bundle)[attribute])])
+
+
 def _recut(bundle: Bundle, attribute: str, threshold: str) -> reading.Recut | None:
     """The groups at another threshold; None at the audited one, whose numbers the bundle has."""
     if threshold in ("", thresholds(bundle, attribute)[1]):
         return None
-    return reading.recut(bundle, attributes(bundle)[attribute], float(threshold))
+    return reading.recut(bundle, attributes(bundle)[attribute], asked(bundle, attribute, threshold))

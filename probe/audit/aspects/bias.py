@@ -2,7 +2,9 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from probe import bias
 from probe.audit.aspects import numbers
@@ -45,14 +47,19 @@ def grouped(bundle: Bundle, answers: Answers) -> pd.DataFrame | None:
     return answers.groups if wanted is None or answers.groups is None else answers.groups[list(wanted)]
 
 
-def measured(bundle: Bundle, answers: Answers, groups: pd.DataFrame) -> bias.BiasReport:
-    """The library's own measure of the answers to a decision between classes, with the settings of the plan."""
+def measured(
+    bundle: Bundle, answers: Answers, groups: pd.DataFrame, decided: NDArray[np.int64] | None = None
+) -> bias.BiasReport:
+    """The library's own measure of the answers to a decision between classes, with the settings of the plan.
+
+    `decided` is the class that each row is decided for, where that is not the model's own decision.
+    """
     plan, classes = bundle.manifest.plan, answers.task.names or bundle.manifest.model.classes
     named = plan.bias.positive
     index = classes.index(named) if named else 1
     return bias.audit(
         (answers.labels == index).astype(int),
-        (answers.predicted == index).astype(int),
+        ((answers.predicted if decided is None else decided) == index).astype(int),
         groups,
         answers.probabilities[:, index],
         thresholds={k: v for k, v in plan.checks.items() if k in bias.THRESHOLDS},

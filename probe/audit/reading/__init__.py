@@ -23,6 +23,7 @@ from probe.audit.reading.decided import (
     roc,
     threshold_rates,
 )
+from probe.audit.reading.equalised import Equalised, Price, equalised, price
 from probe.audit.reading.explained import between, captioned, features_of
 from probe.audit.reading.groups import (
     RATES,
@@ -79,6 +80,7 @@ __all__ = [
     "Curve",
     "Cut",
     "Decided",
+    "Equalised",
     "Evidence",
     "Gap",
     "GroupRate",
@@ -87,6 +89,7 @@ __all__ = [
     "Missing",
     "Moved",
     "Point",
+    "Price",
     "Proof",
     "Ranked",
     "Rate",
@@ -125,6 +128,7 @@ __all__ = [
     "decisions",
     "distribution",
     "ended",
+    "equalised",
     "errors",
     "evidence",
     "favourable",
@@ -147,6 +151,7 @@ __all__ = [
     "performance",
     "place",
     "predicted",
+    "price",
     "ranked",
     "ranks_note",
     "rates",

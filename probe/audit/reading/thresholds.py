@@ -1,17 +1,22 @@
 """The comparison of groups at another threshold of the decision, recomputed from the stored scores."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from probe.audit.aspects.bias import grouped, measured
 from probe.audit.aspects.common import Answers
 from probe.audit.bundle import Bundle
 from probe.audit.reading.groups import Gap, GroupRate, gaps_of, rates_of
+from probe.bias.counts import Outcomes, tabulate
+from probe.bias.settings import Settings
 from probe.errors import RangeError
+from probe.names import nearest
 
 
 @dataclass(frozen=True)
@@ -53,32 +58,77 @@ def cut(bundle: Bundle, attribute: str) -> Cut | None:
     return Cut(answers.cut, answers.task.names[1])
 
 
-def recut(bundle: Bundle, attribute: str, threshold: float) -> Recut:
+def recut(bundle: Bundle, attribute: str, threshold: float | Mapping[str, float]) -> Recut:
     """Rates and gaps of an attribute, had the second class been decided for from this probability on.
 
+    `threshold` is one for all rows, or one for each group; rows of groups that it does not name keep the audited one.
     At the audited threshold they equal the tables of the bundle to the bit.
 
     Raises:
-        RangeError: the groups are not compared by a decision between two classes, or the threshold is no probability.
+        RangeError: the groups are not compared by a decision between two classes, a threshold is no probability, or
+            there is no group of a name.
 
     Example:
-        >>> from probe.audit import read, reading
+        >>> from probe.audit import read, reading  # doctest: +SKIP
         >>> reading.recut(read("runs/adult-mlp"), "sex", 0.3).rates("tpr")  # doctest: +SKIP
+        >>> reading.recut(read("runs/adult-mlp"), "sex", {"Female": 0.3}).gaps  # doctest: +SKIP
+    """
+    required(bundle, attribute)
+    key = repr(sorted(threshold.items()) if isinstance(threshold, Mapping) else threshold)
+    return bundle.derived(("recut", attribute, key), lambda: _recut(bundle, attribute, threshold))
+
+
+def required(bundle: Bundle, attribute: str) -> Cut:
+    """The threshold that was audited.
+
+    Raises:
+        RangeError: the groups are not compared by a decision between two classes.
     """
     known = cut(bundle, attribute)
     if known is None:
         raise RangeError(
             f"{attribute!r:.60} is not compared by a decision between two classes; it has no threshold to change"
         )
-    return bundle.derived(("recut", attribute, repr(threshold)), lambda: _recut(bundle, attribute, threshold))
+    return known
 
 
-def _recut(bundle: Bundle, attribute: str, threshold: float) -> Recut:
+def decided_at(bundle: Bundle, attribute: str, threshold: float | Mapping[str, float]) -> NDArray[np.int64]:
+    """Which of the two classes each row is decided for, by a threshold or by those of the groups, as in `recut`."""
+    answers, _ = subject(bundle, attribute)
+    if not isinstance(threshold, Mapping):
+        return np.asarray(answers.at(threshold).predicted, dtype=np.int64)
+    found, own = np.array(answers.predicted, dtype=np.int64), members(bundle, attribute)
+    for name, at in threshold.items():
+        if name not in own:
+            raise RangeError(
+                f"{name!r:.60} is not a group by {attribute}{nearest(name, own)}; there are {', '.join(list(own)[:20])}"
+            )
+        found[own[name]] = np.asarray(answers.at(at).predicted)[own[name]]
+    return found
+
+
+def members(bundle: Bundle, attribute: str) -> dict[str, NDArray[np.bool_]]:
+    """Which rows belong to each group of an attribute; rows that name no group are in none."""
+    return bundle.derived(("members", attribute), lambda: _members(bundle, attribute))
+
+
+def _members(bundle: Bundle, attribute: str) -> dict[str, NDArray[np.bool_]]:
+    plan = bundle.manifest.plan.bias
     answers, columns = subject(bundle, attribute)
-    answers = answers.at(threshold)
+    groups = grouped(bundle, answers)
+    if groups is None or not columns:
+        return {}
+    settings = Settings(thresholds={}, merge_spellings=plan.merge_spellings, order=plan.order)
+    tables = tabulate(Outcomes(None, np.zeros(len(answers.labels), dtype=int)), groups[list(columns)], settings)
+    table = next(each for each in tables if each.attribute == " x ".join(columns))
+    return {name: table.codes == code for code, name in enumerate(table.names)}
+
+
+def _recut(bundle: Bundle, attribute: str, threshold: float | Mapping[str, float]) -> Recut:
+    answers, columns = subject(bundle, attribute)
     groups = grouped(bundle, answers)
     assert groups is not None, "the attribute is one of its columns"
-    report = measured(bundle, answers, groups[list(columns)])
+    report = measured(bundle, answers, groups[list(columns)], decided_at(bundle, attribute, threshold))
     return Recut(
         _own(report.groups, columns), _own(report.disparities, columns), bundle.manifest.plan.bias.min_group_size
     )
