@@ -2,7 +2,8 @@
 
 Everything uses forward hooks, which are placed for each call of the model and removed before it returns. Layers have
 their names in `nn.Module.named_modules`. A layer that is called several times in a forward, such as a shared ReLU, is
-addressed by its name and the index of the call: "relu#0" is the first.
+addressed by its name and the index of the call: "relu#0" is the first. What a layer is given, rather than what it
+gives, is addressed by "@input": "relu@input", or "relu#0@input".
 """
 
 from collections import Counter
@@ -12,7 +13,7 @@ from copy import copy
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 else:
     Edit = Named = Any  # at run time anything; `Edits.of` checks it
 
-CALL = "#"
+CALL, GIVEN = "#", "@input"
 
 
 def layers(network: object, name: str) -> Mapping[str, nn.Module]:
@@ -61,12 +62,52 @@ def attention(inside: Mapping[str, nn.Module]) -> tuple[str, ...]:
     return tuple(name for name, layer in inside.items() if "attention" in type(layer).__name__.lower())
 
 
+def outline(network: object, name: str) -> tuple[str, ...]:
+    """The parts that a network is made of, in order of registration: layers with weights, such as "blocks.2".
+
+    Containers are opened, and so is a part that holds most of all weights.
+
+    Raises:
+        Unsupported: where `layers` does.
+    """
+    inside = layers(network, name)
+    children: dict[str, list[str]] = {}
+    for each in inside:
+        children.setdefault(each.rpartition(".")[0], []).append(each)
+    total = sum(_weights(inside[each]) for each in children[""])
+
+    def opened(address: str) -> Iterator[str]:
+        part = inside[address]
+        held = _weights(part)
+        holds = isinstance(part, nn.Sequential | nn.ModuleList | nn.ModuleDict) or held > total / 2
+        if holds and address in children:
+            for each in children[address]:
+                yield from opened(each)
+        elif held:
+            yield address
+
+    return tuple(found for each in children[""] for found in opened(each)) or tuple(children[""])
+
+
+def _weights(part: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in part.parameters())
+
+
+class Place(NamedTuple):
+    """Where an edit works: at what a layer gives, or is given."""
+
+    layer: nn.Module
+    call: int | None  # of its calls in one forward; None where it has one
+    given: bool
+    edit: Edit
+
+
 @dataclass(frozen=True, eq=False)
 class Edits:
     """Edits of the layers of one network, in effect while `placed`."""
 
     name: str  # of the model
-    places: Mapping[str, tuple[nn.Module, int | None, Edit]]  # by address: the layer, which of its calls, the edit
+    places: Mapping[str, Place]  # by address
     state: dict[str, Any] = field(default_factory=lambda: {"ended": False, "reached": set(), "calls": Counter()})
 
     @classmethod
@@ -86,7 +127,7 @@ class Edits:
                 )
         for address in edits:
             _check_open(network, str(address), name)
-        return cls(name, {address: (*_place(known, address, name), edit) for address, edit in edits.items()})
+        return cls(name, {address: Place(*_place(known, address, name), edit) for address, edit in edits.items()})
 
     @contextmanager
     def placed(self) -> Iterator[None]:
@@ -100,7 +141,8 @@ class Edits:
         self.state["calls"] = calls
         handles = []
         try:
-            for module in {id(module): module for module, _, _ in self.places.values()}.values():
+            for module in {id(place.layer): place.layer for place in self.places.values()}.values():
+                handles.append(module.register_forward_pre_hook(self._before(calls)))
                 handles.append(module.register_forward_hook(self._hook(calls)))
             yield
         finally:
@@ -110,7 +152,7 @@ class Edits:
     def check(self) -> None:
         """Raise Unsupported if a forward did not call the layer of an edit."""
         if missed := [address for address in self.places if address not in self.state["reached"]]:
-            layer = self.places[missed[0]][0]
+            layer = self.places[missed[0]].layer
             if times := self.state["calls"][id(layer)]:
                 outer = missed[0].rpartition(CALL)[0]
                 raise Unsupported(
@@ -126,23 +168,42 @@ class Edits:
         """Make the edited model unusable."""
         self.state["ended"] = True
 
+    def _before(self, calls: Counter[int]) -> Callable[[nn.Module, Any], Any]:
+        def hook(module: nn.Module, given: tuple[Any, ...]) -> Any:
+            for address, place in self._at(module, calls[id(module)], given=True):
+                if not given:
+                    raise Unsupported(
+                        f"{self.name} calls the layer {address.removesuffix(GIVEN)!r} with named arguments alone, so "
+                        "that its input cannot be read or edited; choose the output of the layer before it"
+                    )
+                given = (_edited(place.edit, given[0], address), *given[1:])
+            return given
+
+        return hook
+
     def _hook(self, calls: Counter[int]) -> Callable[[nn.Module, Any, Any], Any]:
         def hook(module: nn.Module, _: Any, output: Any) -> Any:
             number = calls[id(module)]
             calls[id(module)] += 1
-            for address, (layer, call, edit) in self.places.items():
-                if layer is not module or call not in (None, number):
-                    continue
-                if call is None and number:
-                    raise Unsupported(
-                        f"{self.name} calls the layer {address!r} several times in one forward; "
-                        f"name one of the calls, such as '{address}{CALL}0' for the first"
-                    )
-                self.state["reached"].add(address)
-                output = _edited(edit, output, address)
+            for address, place in self._at(module, number, given=False):
+                output = _edited(place.edit, output, address)
             return output
 
         return hook
+
+    def _at(self, module: nn.Module, number: int, *, given: bool) -> Iterator[tuple[str, Place]]:
+        """The edits of one call of a layer, of its input or of its output."""
+        for address, place in self.places.items():
+            if place.layer is not module or place.given != given or place.call not in (None, number):
+                continue
+            if place.call is None and number:
+                first = f"{address.removesuffix(GIVEN)}{CALL}0{GIVEN * given}"
+                raise Unsupported(
+                    f"{self.name} calls the layer {address!r} several times in one forward; "
+                    f"name one of the calls, such as {first!r} for the first"
+                )
+            self.state["reached"].add(address)
+            yield address, place
 
 
 def keep(into: dict[str, Any], address: str) -> Edit:
@@ -223,14 +284,16 @@ def _form(output: Any) -> str:
     return type(output).__name__
 
 
-def _place(known: Mapping[str, nn.Module], address: str, name: str) -> tuple[nn.Module, int | None]:
+def _place(known: Mapping[str, nn.Module], address: str, name: str) -> tuple[nn.Module, int | None, bool]:
     if address in known:
-        return known[address], None
+        return known[address], None, False
+    if str(address).endswith(GIVEN):
+        return *_place(known, address.removesuffix(GIVEN), name)[:2], True
     layer, mark, call = str(address).rpartition(CALL)
     if mark and layer in known:
         if not (call.isascii() and call.isdecimal() and len(call) < 10):
             raise RangeError(f"{address!r} names no call of {layer!r}; the first is '{layer}{CALL}0'")
-        return known[layer], int(call)
+        return known[layer], int(call), False
     near = get_close_matches(str(address), known, n=1)
     hint = f" (did you mean {near[0]!r}?)" if near else ""
     some = ", ".join(list(known)[:8]) + (f" and {len(known) - 8} more" if len(known) > 8 else "")
@@ -240,7 +303,7 @@ def _place(known: Mapping[str, nn.Module], address: str, name: str) -> tuple[nn.
 def _check_open(network: object, address: str, name: str) -> None:
     """Raise Unsupported for the address of a layer that is compiled or scripted, or inside of one that is."""
     module: Any = network
-    parts = address.partition(CALL)[0].split(".")
+    parts = address.removesuffix(GIVEN).partition(CALL)[0].split(".")
     for at, part in enumerate(parts, start=1):
         module = getattr(module, "_modules", {}).get(part)
         if module is None:

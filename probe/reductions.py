@@ -169,6 +169,12 @@ def _residual_share(evidence: Floats) -> float:
     return float(evidence[:, 0].sum() / max(evidence[:, 1].sum(), 1e-12))
 
 
+def _share_of_the_total(evidence: Floats) -> float:
+    """The sum of the first column as a share of that of the second; not of rows, as single ones may be close to 0."""
+    total = float(evidence[:, 1].sum())
+    return float(evidence[:, 0].sum()) / total if total else float("nan")
+
+
 def _calibration_error(evidence: Floats, bins: int) -> float:
     return calibration_error(evidence[:, 0], evidence[:, 1], bins)
 
@@ -212,6 +218,7 @@ REDUCTIONS: Mapping[str, Reduction] = {
     "random minus own": Reduction(partial(_gap, 1), partial(_gap_interval, 1)),
     "own minus random": Reduction(partial(_gap, 0), partial(_gap_interval, 0)),
     "skill": Reduction(_skill),
+    "share of the total": Reduction(_share_of_the_total),
     "residual share": Reduction(_residual_share),
     "calibration error": Reduction(
         _calibration_error, _calibration_interval, ("bins",), "interval by the noise of its bins"

@@ -370,3 +370,21 @@ def test_edits_that_are_no_edits_are_refused_with_what_to_write():
     ):
         with pytest.raises((ContractError, ShapeError), match=message), model.edited(edits) as other:
             other.logits(inputs)
+
+
+def test_what_a_layer_is_given_is_read_and_edited_like_what_it_gives(own):
+    x = rows(4)
+    seen = own.activations(x, at=("blocks.1@input", "blocks.0", "relu#1", "relu#1@input", "head@input"))
+    assert torch.equal(seen["blocks.1@input"], seen["relu#1"])
+    assert torch.equal(seen["relu#1@input"], seen["blocks.0"])
+    with own.edited({"head@input": lambda given: given * 0}) as blank:
+        assert torch.equal(blank.logits(x), own.forward.head.bias.expand(4, 3))
+    with own.edited({"head": lambda output: output + 1, "head@input": lambda given: given * 2}) as both:
+        torch.testing.assert_close(both.logits(x), own.forward.head(seen["head@input"] * 2) + 1)
+    with pytest.raises(
+        Unsupported, match="several times in one forward; name one of the calls, such as 'relu#0@input'"
+    ):
+        own.activations(x, at="relu@input")
+    with pytest.raises(RangeError, match="has no layer 'nine'"):
+        own.activations(x, at="nine@input")
+    assert not any(module._forward_pre_hooks for module in own.forward.modules())

@@ -12,6 +12,7 @@ from probe.palette import CATEGORIES, INK
 from probe.plots.canvas import new_axes
 from probe.plots.style import NORMAL, SMALL, safe_label
 
+WORDS = 12  # columns; of more, numbers are not written
 DARKEST = 0.45  # opacity of the highest number, on which text is still read on a white and on a black page
 
 
@@ -25,7 +26,9 @@ def cells(  # noqa: PLR0913 - columns of one table, then settings by name
     title: str = "",
     ax: Axes | None = None,
 ) -> Axes:
-    """A table of numbers, the higher the darker.
+    """A table of numbers, the higher the darker; what is below 0 has another colour.
+
+    Where there are more than 12 columns, numbers are not written: there is no room for them.
 
     Args:
         values: (rows, columns); NaN is left empty.
@@ -41,14 +44,15 @@ def cells(  # noqa: PLR0913 - columns of one table, then settings by name
     (['1', '2'], 2)
     """
     numbers = np.asarray(values, dtype=float)
-    ax = new_axes(4.6, 0.9 + 0.24 * len(numbers)) if ax is None else ax
+    written = numbers.shape[1] <= WORDS
+    ax = new_axes(4.6 if written else 7.0, 0.9 + 0.24 * len(numbers)) if ax is None else ax
     most = 1.0 if unit == "share" else max(float(np.nanmax(np.abs(numbers), initial=0.0)), 1e-12)
     shade = np.empty((*numbers.shape, 4))
-    shade[..., :3] = to_rgb(CATEGORIES[0])
+    shade[..., :3] = np.where(numbers[..., None] < 0, to_rgb(CATEGORIES[1]), to_rgb(CATEGORIES[0]))
     shade[..., 3] = DARKEST * np.nan_to_num(np.clip(np.abs(numbers) / most, 0, 1))
     ax.imshow(shade, aspect="auto", interpolation="none")
     for (row, column), value in np.ndenumerate(numbers):
-        if np.isfinite(value):
+        if np.isfinite(value) and written:
             ax.text(column, row, number(value, unit), ha="center", va="center", fontsize=SMALL, color=INK)
     ax.set_yticks(range(len(rows)), [safe_label(name, 28) for name in rows], fontsize=SMALL, color=INK)
     ax.set_xticks(range(len(columns)), [safe_label(name, 12) for name in columns], fontsize=SMALL, color=INK)

@@ -1,5 +1,6 @@
 """Methods that examine a model on a whole dataset."""
 
+from probe.surveys.ablation import Ablation
 from probe.surveys.accumulated import AccumulatedEffects
 from probe.surveys.attack_checks import AttackChecks
 from probe.surveys.calibration import Calibration, Temperature
@@ -10,10 +11,13 @@ from probe.surveys.layers import LayerActivation, LayerConductance
 from probe.surveys.membership import MembershipAUROC, MembershipTPR
 from probe.surveys.nearest import NearestCases
 from probe.surveys.outliers import OutlierAUROC, OutlierFPR
+from probe.surveys.patching import ActivationPatching
 from probe.surveys.permutation import PermutationImportance
 
 __all__ = [
+    "Ablation",
     "AccumulatedEffects",
+    "ActivationPatching",
     "AttackChecks",
     "Calibration",
     "Corruptions",
