@@ -1,7 +1,8 @@
 """Engines run the parts of audits, studies and trainings on several workers: local processes, Ray, or Slurm.
 
 A part is a command, such as `probe audit --plan p.toml --shard 1/4 --out part`, which continues where it ended. An
-engine runs one command somewhere and says how it ended; the part of a worker that was lost is run again.
+engine runs one command somewhere and says how it ended; the part of a worker that was lost is run again. Ray also has
+a crew (`crew.py`): workers that hold a model, and to which batches are sent as messages.
 """
 
 import os
@@ -11,8 +12,9 @@ from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
+from probe.engines.crew import Crew
 from probe.errors import PlanError, Unsupported
 from probe.extras import EXTRAS
 
@@ -21,6 +23,7 @@ SECOND = 1.0
 THERE = "import os, sys; os.chdir(sys.argv[1]); os.execvp(sys.argv[2], sys.argv[2:])"
 LOST = 137  # the exit code of a part whose worker is lost each time, as of a process that is killed
 ENGINES = {"processes": "processes", "ray": "on_ray", "slurm": "on_slurm"}
+CREWED = {"ray"}  # those whose workers take messages
 
 
 @dataclass(frozen=True)
@@ -59,16 +62,33 @@ def engine_of(name: str) -> Engine:
         PlanError: if there is none of that name.
         Unsupported: if what it needs is not installed.
     """
+    engine: Engine = _module(name).make()
+    return engine
+
+
+def crew_of(name: str, workers: int, report: Callable[[str], None], *, gpu: bool = False) -> Crew | None:
+    """Workers of an engine that take messages, on a GPU each if asked; None if it runs commands alone.
+
+    Raises:
+        PlanError: if there is no engine of that name.
+        Unsupported: if what it needs is not installed.
+    """
+    if name not in CREWED and name in ENGINES:
+        return None
+    crew: Crew = _module(name).crew(workers, report, gpu=gpu)
+    return crew
+
+
+def _module(name: str) -> Any:
     if name not in ENGINES:
         raise PlanError(f"the engine {name!r:.40} is unknown; there are {', '.join(ENGINES)}")
     try:
-        engine: Engine = import_module(f"probe.engines.{ENGINES[name]}").make()
+        return import_module(f"probe.engines.{ENGINES[name]}")
     except ImportError as error:
         raise Unsupported(
             f"the engine {name} needs {error.name}, which is not installed; {EXTRAS[name].install()}, or use the "
             "engine processes"
         ) from None
-    return engine
 
 
 def from_here(command: Sequence[str]) -> tuple[str, ...]:

@@ -1,11 +1,13 @@
-"""Ray: each part is a task of a Ray cluster whose machines share the folder of the run."""
+"""Ray: actors that hold a model and are sent batches, and trainings as tasks, on the machines of a Ray cluster."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import ray
 
 from probe.engines import Engine, Outcome
+from probe.engines.crew import Answer, Crew, Holder, Make
 from probe.engines.processes import Processes
 
 
@@ -13,8 +15,7 @@ class Ray:
     """Runs each command as a task; where RAY_ADDRESS names no cluster, on this machine."""
 
     def __init__(self) -> None:
-        if not ray.is_initialized():
-            ray.init(log_to_driver=False, include_dashboard=False)
+        _connected()
         self._task = ray.remote(max_retries=0, num_cpus=1)(_run)
         self._running: set[Any] = set()
 
@@ -34,11 +35,58 @@ class Ray:
             ray.cancel(asked, force=True)
 
 
+class Actors:
+    """Where a crew is: each worker is an actor, with a core of its own, and a GPU if the work needs one."""
+
+    def __init__(self, *, gpu: bool) -> None:
+        _connected()
+        self._actor = ray.remote(num_cpus=1, num_gpus=int(gpu), max_restarts=0)(_Actor)
+
+    def share(self, make: Make) -> Any:
+        return ray.put(make)
+
+    def start(self) -> Any:
+        return self._actor.remote()
+
+    def send(self, worker: Any, held: Any, message: Any) -> Any:
+        return worker.answer.remote(held.hex(), [held], message)  # in a list: the worker reads it, once
+
+    def first(self, coming: Sequence[Any]) -> tuple[Any, Answer | None]:
+        (first, *_), _ = ray.wait(list(coming), num_returns=1)
+        try:
+            return first, ray.get(first)
+        except ray.exceptions.RayTaskError as error:
+            return first, Answer(error=RuntimeError(str(error)))
+        except ray.exceptions.RayError:
+            return first, None
+
+    def stop(self, worker: Any) -> None:
+        with suppress(Exception):  # whatever has ended the cluster has ended the worker
+            ray.kill(worker)
+
+
+class _Actor(Holder):
+    """A worker of a crew."""
+
+    def answer(self, name: Any, opened: Any, message: Any) -> Answer:
+        return super().answer(name, lambda: ray.get(opened[0]), message)
+
+
+def _connected() -> None:
+    if not ray.is_initialized():
+        ray.init(log_to_driver=False, include_dashboard=False)
+
+
 def _run(command: tuple[str, ...], environment: dict[str, str]) -> tuple[int | None, str]:
     outcome = Processes().run(command, environment)
     return outcome.code, outcome.said
 
 
 def make() -> Engine:
-    """The engine."""
+    """The engine of commands."""
     return Ray()
+
+
+def crew(workers: int, report: Callable[[str], None], *, gpu: bool) -> Crew:
+    """Actors, as many as there are workers."""
+    return Crew(Actors(gpu=gpu), workers, report)

@@ -57,16 +57,16 @@ def ask(method: Method, subject: Subject, advance: Advance) -> Any:
 
 def batches_of(method: Method, subject: Subject) -> list[slice]:
     """The rows of each batch that is saved by itself; none where all examples are asked at once."""
-    saved = subject.parts and len(subject.data) > subject.size and isinstance(method, tuple(IN_BATCHES))
+    saved = len(subject.data) > subject.size and isinstance(method, tuple(IN_BATCHES))
     return list(spans(len(subject.data), subject.size)) if saved else []
 
 
-def ask_batch(method: Method, subject: Subject, rows: slice) -> None:
-    """Ask one of the batches that are saved, unless it is there."""
+def ask_batch(method: Method, subject: Subject, rows: slice) -> Any:
+    """The result of one of the batches that are saved by themselves; asked unless it is there."""
     call = _call(method, subject)
     assert call, "only methods that are asked in batches have batches"
     with blamed(method):
-        _saved(method, subject, call, rows)
+        return _saved(method, subject, call, rows)
 
 
 def asking(method: Method, subject: Subject) -> Call:

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,14 @@ from probe.adapters import check_fit
 from probe.arrays import Wanted
 from probe.contracts import Explainer, Metric, suited
 from probe.dataset import Dataset
+from probe.engines import crew_of, threads_of
 from probe.errors import DataError, RangeError
 from probe.method import Method
 from probe.model import Model
 from probe.study.asking import Subject
 from probe.study.batches import together
 from probe.study.cells import Budget, Cell, planned
+from probe.study.crewed import ask_crew
 from probe.study.dealing import check_workers, deal, part_of, share
 from probe.study.progress import Clock, Told, to_stderr
 from probe.study.record import Folder, Record
@@ -62,9 +65,9 @@ def run(  # noqa: PLR0913  three that a study is of, and by name: what is asked,
         batch_size: examples per batch; by default what suits the device.
         out: the folder, which is created. A folder with a study of another model or other data is refused.
         progress: called with the progress of the study; None: not called.
-        engine: "processes" on this machine, "ray" or "slurm": run the batches by several workers, which share the
-            folder `out`. Each worker runs this script again up to this call, and no further; the table has the bits of
-            one process with as many threads.
+        engine: run the batches by several workers; the table has the bits of one process with as many threads. "ray"
+            sends them to actors that hold the model and the rows. A worker of "processes", on this machine, or "slurm"
+            runs this script again up to this call, and no further, and shares the folder `out`.
         workers: how many, with `engine`; by default one for each core.
 
     Returns:
@@ -149,8 +152,14 @@ def _dealt(cells: list[Cell], folder: Folder, engine: str, workers: int, progres
                 left.remove(cell)
                 clock(cell.name, cell.total, cell.total)
 
+    say = _said if progress else _nothing
+    crew = crew_of(engine, workers, say, gpu=cells[0].subject.model.device.type != "cpu")
+    if crew is not None:
+        with closing(crew):
+            ask_crew(cells, crew, int(threads_of(workers)["OMP_NUM_THREADS"]), shelf, clock)
+        return
     try:
-        failed = deal(folder.path, engine, workers, _said if progress else _nothing, watch)
+        failed = deal(folder.path, engine, workers, say, watch)
     finally:
         folder.unclaim()
     if failed and not all(folder.has(cell.name) for cell in cells):
