@@ -28,7 +28,7 @@ from probe import (
 )
 from probe.attacks import PGD
 from probe.audit import plan_from
-from probe.audit.runner import prepared
+from probe.audit.preparing import prepared
 from probe.cli.training import _measured
 from probe.errors import DataError, PlanError, RangeError, ShapeError, UnknownMethod, UnknownSetting
 from probe.explainers import Saliency

@@ -12,7 +12,7 @@ from probe.audit.bundle import Bundle
 from probe.audit.evidence import steps
 from probe.audit.manifest import StepRecord
 from probe.audit.plan import Plan
-from probe.audit.runner import prepared
+from probe.audit.preparing import prepared
 from probe.audit.signing import keys
 from probe.audit.signing.countersignatures import (
     COMPARED,

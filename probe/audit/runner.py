@@ -9,24 +9,32 @@ from probe.adapters import check_fit
 from probe.audit.assessment import conclude
 from probe.audit.bundle import Bundle, create
 from probe.audit.continuing import check_answers, existing, reopen
+from probe.audit.crewed import Workers, asked_of
 from probe.audit.describing import describe
 from probe.audit.evidence import Step, steps
 from probe.audit.expected import expected_steps
 from probe.audit.naming import check_names
 from probe.audit.plan import Plan
+from probe.audit.preparing import prepared
 from probe.audit.shelf import Shelf
-from probe.contracts import of_examples, suited
+from probe.contracts import suited
 from probe.dataset import Dataset
-from probe.images import in_segments
 from probe.model import Model
 from probe.study.steps import Progress, carry_out
 
 
 def run(
-    plan: Plan, model: Model, data: Dataset, folder: str | Path, *, progress: Progress = lambda step, done, total: None
+    plan: Plan,
+    model: Model,
+    data: Dataset,
+    folder: str | Path,
+    *,
+    progress: Progress = lambda step, done, total: None,
+    workers: Workers | None = None,
 ) -> Bundle:
     """Audit a model and return its bundle. An unfinished audit in the folder is continued if it is the same.
 
+    With `workers`, the batches of its steps are asked by them; with as many threads, the evidence has the same bits.
     On Ctrl-C or a full disk the finished steps are assessed and the bundle is marked as interrupted; then the exception
     is raised again.
 
@@ -47,25 +55,19 @@ def run(
             check_answers(bundle, model, data)
         if bundle and bundle.complete:
             return bundle
-        return _run(plan, model, data, reopen(bundle) if bundle else create(folder, manifest), progress)
+        return _run(plan, model, data, reopen(bundle) if bundle else create(folder, manifest), progress, workers)
 
 
-def prepared(plan: Plan, model: Model, data: Dataset) -> tuple[Plan, Model, Dataset]:
-    """The plan with its defaults, the model and the rows as the steps of an audit take them."""
-    Model.require(model)
-    Dataset.require(data)
-    plan, data = plan.resolved(model, data), suited(model, data)
-    check_names(plan, model, data)
-    data = data.sample(plan.data.sample or None, plan.seed)
-    model, data = in_segments(model, data, plan.data.segments)
-    return plan, of_examples(model, data), data
-
-
-def _run(plan: Plan, model: Model, data: Dataset, bundle: Bundle, progress: Progress) -> Bundle:
+def _run(
+    plan: Plan, model: Model, data: Dataset, bundle: Bundle, progress: Progress, workers: Workers | None
+) -> Bundle:
     try:
         if data.groups is not None and not bundle.has("tables/groups.csv"):
             bundle.write_table("groups", data.groups)
-        carry_out(_planned(plan, model, data, bundle), model, Shelf(bundle), progress)
+        every, shelf = _planned(plan, model, data, bundle), Shelf(bundle)
+        if workers is not None:
+            every = asked_of(workers, (step for step in every if not shelf.has(step)), bundle.manifest, model)
+        carry_out(every, model, shelf, progress)
         conclude(bundle, "complete")
     except (KeyboardInterrupt, OSError, MemoryError):
         # On a full disk this cannot be written either; the last complete manifest stays, marked as running.

@@ -21,7 +21,7 @@ from probe.audit.manifest import Manifest, tells_inputs
 from probe.audit.part import NAME, Part, PartRecord, Shard, StepPart, Unit, begin, read_part
 from probe.audit.pieces import Piece
 from probe.audit.plan import Plan
-from probe.audit.runner import prepared
+from probe.audit.preparing import prepared
 from probe.audit.shelf import WITHHELD, step_record, told
 from probe.contracts import answers_as_before, first_answers
 from probe.dataset import Dataset

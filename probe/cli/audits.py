@@ -24,10 +24,12 @@ from probe.cli.app import (
     print_err,
     print_out,
 )
+from probe.cli.crewed import crewed, workers_of
 from probe.cli.pages import drawn
 from probe.cli.said import Only, Outputs, Part, Said, Segments, TaskName, Tolerance
 from probe.cli.signals import terminable
 from probe.cli.summary import document, summary, table
+from probe.engines.crew import Crew
 from probe.errors import ExistsError, PlanError, ProbeError
 
 
@@ -45,10 +47,10 @@ def audit(
     ] = "",
     engine: Annotated[
         str,
-        typer.Option(help="Run the audits in parts by several workers: `processes` on this machine, `ray` or `slurm`."),
+        typer.Option(help="Run the audits by several workers: `processes` on this machine, `ray` or `slurm`."),
     ] = "",
     workers: Annotated[
-        int, typer.Option(min=0, help="With --engine: parts that run at once; by default one for each core.")
+        int, typer.Option(min=0, help="With --engine: how many workers; by default one for each core.")
     ] = 0,
     task: TaskName = "",
     outputs: Outputs = "",
@@ -77,24 +79,25 @@ def audit(
     twice = [name for name, count in Counter(plan.name for plan in chosen).items() if count > 1]
     if twice:
         raise PlanError(f"two audits are called {twice[0]!r} and would share a folder; give one plan another name")
-    opened = partial(open_both, allow_code=allow_code, device=device)
+    opened, count = partial(open_both, allow_code=allow_code, device=device), workers or os.cpu_count() or 1
     if shard and engine:
         raise PlanError("--engine runs all parts and --shard one; leave one of them out")
     if workers and not engine:
         raise PlanError("--workers is for --engine; add --engine processes, or leave --workers out")
     if shard:
         return _part(chosen, out, shard, opened, replace=replace, as_json=as_json)
-    works: dict[str, Callable[[], dict[str, Any]]] = {
-        plan.name: partial(_audit, plan, out / plan.name, opened, replace=replace, quiet=as_json) for plan in chosen
-    }
-    with terminable():
-        if engine:
+    with terminable(), crewed(engine, count, device) as crew:
+        works: dict[str, Callable[[], dict[str, Any]]] = {
+            plan.name: partial(_audit, plan, out / plan.name, opened, crew, replace=replace, quiet=as_json)
+            for plan in chosen
+        }
+        if engine and crew is None:
             more = said.arguments() + ["--device", device] * bool(device) + ["--allow-code"] * allow_code
             calls = {
                 plan.name: [*option, _absolute(name, option), *more]
                 for plan, (name, option) in zip(chosen, named, strict=True)
             }
-            works |= _dealt(calls, out, engine, workers, replace=replace, quiet=as_json)
+            works |= _dealt(calls, out, engine, count, replace=replace, quiet=as_json)
         documents = [_or_error(name, work, len(works)) for name, work in works.items()]
     if as_json:
         emit_json(documents)
@@ -147,7 +150,7 @@ def _dealt(
     from probe.audit.bundle import is_unused
     from probe.cli.dealing import deal, finish
 
-    workers, show = workers or os.cpu_count() or 1, (lambda bundle: None) if quiet else summary
+    show: Callable[[Any], None] = (lambda bundle: None) if quiet else summary
     old = {name for name in calls if replace and (out / name / "audit.json").is_file()}
     new = [name for name in calls if name in old or is_unused(out / name)]
     failed = deal([(name, calls[name]) for name in new], out, engine, workers)
@@ -172,7 +175,13 @@ def _or_error(name: str, work: Callable[[], dict[str, Any]], audits: int) -> dic
 
 
 def _audit(
-    plan: Any, folder: Path, opened: Callable[[Any], tuple[Any, Any]], *, replace: bool, quiet: bool
+    plan: Any,
+    folder: Path,
+    opened: Callable[[Any], tuple[Any, Any]],
+    crew: Crew | None,
+    *,
+    replace: bool,
+    quiet: bool,
 ) -> dict[str, Any]:
     from probe.audit import run
     from probe.audit import verify as verify_bundle
@@ -191,10 +200,11 @@ def _audit(
     if replace and folder.exists():
         _remove(folder)
     if not (folder / "audit.json").exists():
-        print_err(f"{plan.name}: {len(data):,} rows; about {estimate(plan, model, data):.0f} s at most")
+        by = f"by {crew.workers} workers" if crew else f"about {estimate(plan, model, data):.0f} s at most"
+        print_err(f"{plan.name}: {len(data):,} rows; {by}")
     try:
         with progress(plan.name) as advance:
-            bundle = run(plan, model, data, folder, progress=advance)
+            bundle = run(plan, model, data, folder, progress=advance, workers=workers_of(crew, plan, opened))
     except KeyboardInterrupt:
         with suppress(ProbeError, OSError):
             _keep(folder)

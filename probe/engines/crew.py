@@ -97,6 +97,11 @@ class Crew:
         self._queue = deque(left)
 
     @property
+    def workers(self) -> int:
+        """How many workers there are."""
+        return len(self._workers)
+
+    @property
     def busy(self) -> bool:
         """Whether answers are to come."""
         return bool(self._queue or self._kept or any(sent.key is not None for sent in self._sent.values()))
@@ -134,7 +139,7 @@ class Crew:
 
     def _fill(self) -> None:
         """Send what workers have room for."""
-        room = {number: AHEAD for number in self._ready}
+        room = dict.fromkeys(self._ready, AHEAD)
         for sent in self._sent.values():
             if sent.number in room:
                 room[sent.number] -= 1
@@ -200,7 +205,7 @@ class Holder:
                 self._held = None  # two models may not fit
                 self._held, self._of = opened()(), name
             return Answer(None if message is None else self._held(message))
-        except Exception as error:  # noqa: BLE001  it is the asker's to judge
+        except Exception as error:
             return Answer(error=_sendable(error))
 
 
@@ -211,6 +216,6 @@ def _sendable(error: Exception) -> Exception:
     error.add_note(traceback.format_exc())
     try:
         copy(error)  # made again from its arguments, as where it arrives
-    except Exception:  # noqa: BLE001  whatever its class does
+    except Exception:
         return RuntimeError(f"{type(error).__name__}: {error}")
     return error

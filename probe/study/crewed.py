@@ -6,7 +6,7 @@ the caller writes into the folder.
 
 from collections.abc import Sequence
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from time import perf_counter
 from typing import Any
@@ -112,7 +112,8 @@ def _moved(model: Model, device: torch.device) -> Model:
     """The model with a copy of its network on a device; a function stays where it is."""
     if model.device.type == device.type:
         return model
-    forward, embed = (
-        deepcopy(each).to(device) if isinstance(each, nn.Module) else each for each in (model.forward, model.embed)
-    )
-    return replace(model, forward=forward, embed=embed)
+
+    def moved(each: Any) -> Any:
+        return deepcopy(each).to(device) if isinstance(each, nn.Module) else each
+
+    return replace(model, forward=moved(model.forward), embed=moved(model.embed))

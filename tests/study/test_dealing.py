@@ -170,7 +170,6 @@ def test_a_notebook_or_a_prompt_is_no_script(monkeypatch, command):
 @pytest.mark.parametrize("begun", [False, True])
 def test_a_study_by_messages_is_that_of_one_process(people, tmp_path, monkeypatch, begun):  # noqa: F811
     out, said = tmp_path / "out", []
-    model, data = people
     if begun:  # a batch is there, and another is damaged
         own = {"batch_size": 20, "out": out, "progress": lambda standing: standing.done == 40 and _interrupt(standing)}
         with suppress(KeyboardInterrupt):
@@ -191,7 +190,6 @@ def test_a_study_by_messages_is_that_of_one_process(people, tmp_path, monkeypatc
 
 
 def test_a_cell_that_fails_in_a_worker_is_left_to_the_caller(people, tmp_path, monkeypatch):  # noqa: F811
-    model, data = people
 
     def forward(x):
         if x.requires_grad:
