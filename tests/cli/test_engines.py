@@ -166,10 +166,13 @@ def test_an_engine_of_several_machines_keeps_the_same_promises(engine, module, t
 
 
 @pytest.mark.slow
-def test_an_audit_of_two_workers_one_killed_during_a_step_is_that_of_one_process(probe, place):
+@pytest.mark.parametrize(("engine", "module"), [("processes", "sys"), ("ray", "ray")])
+def test_an_audit_of_two_workers_one_killed_during_a_step_is_that_of_one_process(probe, place, engine, module):
+    pytest.importorskip(module)
     (place / "mine.py").write_text(DIES_ONCE)
-    result = probe(*RUN, "--engine", "processes", "--workers", "2", code=1)
-    assert "mine 1/2: its worker was lost, and it is run again" in result.stderr
+    result = probe(*RUN, "--engine", engine, "--workers", "2", code=1)
+    lost = {"processes": "mine 1/2: its worker was lost, and it is run again", "ray": "what it had is asked again"}
+    assert lost[engine] in result.stderr
     assert (place / "runs/mine/report.html").exists()
     assert not (place / "runs/mine.parts").exists()
     probe(*RUN, "--out", "again", code=1)
