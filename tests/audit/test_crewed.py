@@ -105,7 +105,7 @@ def test_a_worker_of_another_version_ends_the_audit(tmp_path, monkeypatch):
     told = crewed._versions
     versions = iter([{}, {"torch": "1.0"}])
     monkeypatch.setattr(crewed, "_versions", lambda head: told(head) | next(versions))
-    with pytest.raises(ChildProcessError, match="torch was .*, now 1.0"):
+    with pytest.raises(ChildProcessError, match=r"torch was .*, now 1\.0"):
         by(tmp_path / "out", crew(1)[0])
 
 

@@ -190,6 +190,7 @@ def test_a_study_by_messages_is_that_of_one_process(people, tmp_path, monkeypatc
 
 
 def test_a_cell_that_fails_in_a_worker_is_left_to_the_caller(people, tmp_path, monkeypatch):  # noqa: F811
+    model, data = people
 
     def forward(x):
         if x.requires_grad:
