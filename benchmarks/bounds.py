@@ -59,6 +59,15 @@ def network(name: str, rows: int) -> Model:
     return from_module(net.eval(), data.space(), data.CLASSES, name)
 
 
+def as_convolution(standardise: Any) -> nn.Conv2d:
+    """The same of a grey image; auto_LiRPA divides the bounds of a convolution by no number for several images."""
+    same = nn.Conv2d(1, 1, 1)
+    with torch.no_grad():
+        same.weight.fill_(1 / standardise.deviation)
+        same.bias.fill_(-standardise.mean / standardise.deviation)
+    return same
+
+
 def ours(method: Any, model: Model, images: Tensor, labels: Tensor, radius: float, at_once: int) -> Tensor:
     """The lowest lead of each image."""
     parts = zip(images.split(at_once), labels.split(at_once), strict=True)
@@ -94,8 +103,7 @@ def beside(name: str, images: int, repeats: int, rows: int = 20_000) -> dict[str
     data = zoo.data("fashion-mnist", split="test")[slice(0, min(images, most))]
     net = deepcopy(model.forward)
     if hasattr(net, "standardise"):
-        for kept, buffer in tuple(net.standardise.named_buffers()):  # auto_LiRPA takes no numbers without dimensions
-            setattr(net.standardise, kept, buffer.view(1, 1, 1, 1))
+        net.standardise = as_convolution(net.standardise)
     bounded = Bounded(net, data.inputs[:1], verbose=False)
     told: dict[str, Any] = {"radius": radius, "images": len(data), "images at once": at_once}
     for method, own in METHODS.items():
