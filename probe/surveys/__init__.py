@@ -8,6 +8,7 @@ from probe.surveys.corruptions import Corruptions
 from probe.surveys.dependence import PartialDependence
 from probe.surveys.interactions import PairInteractions
 from probe.surveys.layers import LayerActivation, LayerConductance
+from probe.surveys.lens import LogitLens
 from probe.surveys.membership import MembershipAUROC, MembershipTPR
 from probe.surveys.nearest import NearestCases
 from probe.surveys.outliers import OutlierAUROC, OutlierFPR
@@ -23,6 +24,7 @@ __all__ = [
     "Corruptions",
     "LayerActivation",
     "LayerConductance",
+    "LogitLens",
     "MembershipAUROC",
     "MembershipTPR",
     "NearestCases",

@@ -80,6 +80,7 @@ NETWORKS = {
     "lstm": ({"words": 9, "width": 4, "hidden": 3, "dropout": 0.2}, texts),
     "gru": ({"words": 9, "width": 4, "hidden": 3}, texts),
     "text-transformer": ({"words": 9, "tokens": 5, "width": 8, "heads": 2}, texts),
+    "gpt": ({"words": 9, "tokens": 5, "width": 8, "heads": 2}, texts),
     "autoencoder": ({"side": 8, "widths": [2, 3], "code": 2}, images),
     "vae": ({"side": 8, "widths": [2, 3], "code": 2}, images),
     "gan": ({"side": 8, "widths": [2, 3], "code": 2}, images),
@@ -93,6 +94,7 @@ TRAINS = {
     "reconstruction": "autoencoder",
     "elbo": "vae",
     "game": "gan",
+    "next word": "gpt",
     "squared error": "mlp-regressor",
     "absolute error": "mlp-regressor",
 }

@@ -20,6 +20,7 @@ TEXTS = {
     "gru": {"words": 20, "width": 4, "hidden": 4},
     "text-cnn": {"words": 20, "width": 4, "filters": 4},
     "text-transformer": {"words": 20, "tokens": 6, "width": 4, "heads": 2},
+    "gpt": {"words": 20, "tokens": 6, "width": 4, "heads": 2},
 }
 GRAPHS = {
     "gcn": {"features": 1, "widths": [4], "classes": 2},

@@ -121,6 +121,6 @@ def test_an_unknown_split_is_named():
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_text_networks_have_an_embedding_per_word_and_a_position_per_token(name):
-    kwargs = RECIPES[name].kwargs
-    assert kwargs["words"] == len(reviews.space().words)
-    assert kwargs.get("tokens", reviews.TOKENS) == reviews.TOKENS
+    kwargs, space = RECIPES[name].kwargs, RECIPES[name].reader.space()
+    assert kwargs["words"] == len(space.words)
+    assert kwargs.get("tokens", reviews.TOKENS) == space.reference.shape[1]

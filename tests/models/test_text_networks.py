@@ -18,6 +18,7 @@ SMALL = {
     "lstm": {"words": WORDS, "width": WIDTH, "hidden": 6},
     "gru": {"words": WORDS, "width": WIDTH, "hidden": 6},
     "text-transformer": {"words": WORDS, "tokens": TOKENS, "width": WIDTH, "layers": 2, "heads": 2},
+    "gpt": {"words": WORDS, "tokens": TOKENS, "width": WIDTH, "layers": 2, "heads": 2},
 }
 
 

@@ -11,11 +11,11 @@ from probe_models.networks.shapes import Tokens
 class Layer(nn.Module):
     """Attention among the tokens, then a small network on each of them, with dropout after both."""
 
-    def __init__(self, width: int, heads: int, dropout: float = 0.0) -> None:
+    def __init__(self, width: int, heads: int, dropout: float = 0.0, *, causal: bool = False) -> None:
         super().__init__()
         if width % heads:
             raise ValueError(f"{heads} heads cannot share a width of {width}")
-        self.attend = nn.Sequential(nn.LayerNorm(width), Attention(width, heads), Dropout(dropout))
+        self.attend = nn.Sequential(nn.LayerNorm(width), Attention(width, heads, causal=causal), Dropout(dropout))
         self.think = nn.Sequential(
             nn.LayerNorm(width),
             nn.Linear(width, 2 * width),
@@ -32,11 +32,14 @@ class Layer(nn.Module):
 
 
 class Attention(nn.Module):
-    """Each token takes a mean of all tokens' values: softmax(Q K' / sqrt(d)) V, by several heads at once."""
+    """Each token takes a mean of all tokens' values: softmax(Q K' / sqrt(d)) V, by several heads at once.
 
-    def __init__(self, width: int, heads: int) -> None:
+    A causal one takes its own and those of the tokens before it.
+    """
+
+    def __init__(self, width: int, heads: int, *, causal: bool = False) -> None:
         super().__init__()
-        self.heads = heads
+        self.heads, self.causal = heads, causal
         self.project = nn.Linear(width, 3 * width)
         self.merge = nn.Linear(width, width)
 
@@ -45,8 +48,8 @@ class Attention(nn.Module):
         batch, count, width = tokens.shape
         split = self.project(tokens).view(batch, count, 3, self.heads, width // self.heads)
         queries, keys, values = split.permute(2, 0, 3, 1, 4)
-        mixed = F.scaled_dot_product_attention(queries[:, :, :asking], keys, values)
+        mixed = F.scaled_dot_product_attention(queries[:, :, :asking], keys, values, is_causal=self.causal)
         return self.merge(mixed.transpose(1, 2).flatten(2))
 
     def extra_repr(self) -> str:
-        return f"heads={self.heads}"
+        return f"heads={self.heads}" + ", causal" * self.causal

@@ -95,7 +95,15 @@ class Settings(Declared):
     plateau_patience: int = param(3, "epochs without a lower validation loss before a decay, for plateau", above=0)
 
     loss: Literal[
-        "cross-entropy", "mse", "bce", "squared error", "absolute error", "reconstruction", "elbo", "game"
+        "cross-entropy",
+        "mse",
+        "bce",
+        "next word",
+        "squared error",
+        "absolute error",
+        "reconstruction",
+        "elbo",
+        "game",
     ] = param("cross-entropy", "the loss; squared and absolute error are for regression, mse is for classes")
     label_smoothing: float = param(0.0, "fraction of each label spread over all classes", low=0, below=1)
     class_weights: Weights = param(None, "weight of each class in the loss", above=0)

@@ -11,6 +11,7 @@ from probe_models.training.objectives.certified import Certified
 from probe_models.training.objectives.classification import Classification
 from probe_models.training.objectives.elbo import Elbo
 from probe_models.training.objectives.game import Game
+from probe_models.training.objectives.next_word import NextWord
 from probe_models.training.objectives.objective import Batch, Evaluation, Objective
 from probe_models.training.objectives.of_task import of_task
 from probe_models.training.objectives.own import Loss, OwnLoss
@@ -20,6 +21,7 @@ from probe_models.training.objectives.regression import Regression
 from probe_models.training.settings import Settings
 
 OBJECTIVES: dict[str, type[Objective]] = dict.fromkeys(LOSSES, Classification) | {
+    "next word": NextWord,
     "reconstruction": Reconstruction,
     "elbo": Elbo,
     "game": Game,

@@ -41,4 +41,13 @@ RECIPES = {
         settings=smoothed(epochs=6, label_smoothing=0.2),
         at_least={"accuracy": 0.75},
     ),
+    # Small, so that its heads can be looked at one by one; without the loss at each place it copies much later.
+    "repeats-gpt": Recipe(
+        architecture="gpt",
+        kwargs={"words": 28, "tokens": 24, "width": 32, "layers": 2, "heads": 4, "classes": 26},
+        data="repeats",
+        settings=Settings(epochs=10, batch_size=128, learning_rate=3e-3, loss="next word"),
+        preprocessing="letters; each is its id, from 2 for a, of which 24 are a row",
+        at_least={"accuracy": 0.99},
+    ),
 }
