@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from operator import mul
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +12,7 @@ from jaxtyping import Bool, Float64
 from numpy.typing import NDArray
 from torch import Tensor
 
+from probe.npz import Arrays, Stored
 from probe.shapes import Inputs, Labels, Presence
 from probe.space import Space
 from probe.tensors import row_digests, sha256, to_numpy
@@ -32,6 +34,36 @@ class Recall:
         self._model, self._room = model, most
         self._rows = frozenset(_named(inputs, targets))
         self._known: dict[tuple[str, str, bytes], Known] = {}
+
+    @property
+    def state(self) -> Arrays:
+        """All that is kept, as arrays, from which `take` gives it to another."""
+        known = {named: of for named, of in self._known.items() if of}
+        keys = [key for of in known.values() for key in of]
+        return {
+            "room": np.array(self._room),
+            "whose": np.array([(*named, row.hex()) for *named, row in known], dtype=np.str_).reshape(-1, 3),
+            "counts": np.array([len(of) for of in known.values()], dtype=np.int64),
+            "widths": np.array([len(next(iter(of))) for of in known.values()], dtype=np.int64),
+            "keys": np.frombuffer(b"".join(keys), dtype=np.uint8),
+            "values": np.array([value for of in known.values() for value in of.values()], dtype=np.float64),
+        }
+
+    def take(self, state: Stored) -> None:
+        """Take over what another kept.
+
+        Raises:
+            ValueError: if these are not the arrays of a state.
+        """
+        keys, values, known = state["keys"].tobytes(), state["values"].tolist(), {}
+        counts, widths = state["counts"].tolist(), state["widths"].tolist()
+        if len(values) != sum(counts) or len(keys) != sum(map(mul, counts, widths)):
+            raise ValueError("there are not as many keys as values")
+        for (output, features, row), count, width in zip(state["whose"].tolist(), counts, widths, strict=True):
+            each = (keys[at : at + width] for at in range(0, count * width, width))
+            known[output, features, bytes.fromhex(row)] = dict(zip(each, values[:count], strict=True))
+            keys, values = keys[count * width :], values[count:]
+        self._known, self._room = known, int(state["room"])
 
     def fits(self, model: Model) -> bool:
         """Whether a model gives the answers that are kept: its network, its meaning and its references are the same."""

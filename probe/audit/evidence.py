@@ -1,6 +1,5 @@
 """The steps of an audit that run the model. Each produces the arrays that findings are computed from."""
 
-from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -20,6 +19,7 @@ from probe.audit.pieces import SHOWN, Piece, joined
 from probe.audit.plan import Plan, record_of
 from probe.audit.proving import certify, search, survey
 from probe.audit.readings import Reading
+from probe.audit.shared import Shared
 from probe.audit.units import EXPLAINED, unit_of, unit_of_predictions
 from probe.contracts import (
     Attack,
@@ -31,10 +31,8 @@ from probe.contracts import (
 from probe.dataset import Dataset
 from probe.goals import Answer
 from probe.method import Method
-from probe.metrics.masked import Memory
 from probe.model import Model
 from probe.numbers import as_written, fraction
-from probe.recall import Recall
 from probe.shapes import Inputs
 from probe.study.steps import Advance
 from probe.tensors import column, spans, to_numpy
@@ -86,22 +84,28 @@ class Step:
 
 
 def steps(
-    plan: Plan, model: Model, data: Dataset, keep: Callable[[Tensor], Tensor] = lambda rows: rows
+    plan: Plan,
+    model: Model,
+    data: Dataset,
+    keep: Callable[[Tensor], Tensor] = lambda rows: rows,
+    shared: Shared | None = None,
 ) -> Iterator[Step]:
-    """The steps of a resolved plan, in the order in which they run; of the rows that each draws, `keep` has the say."""
+    """The steps of a resolved plan, in the order in which they run.
+
+    `keep` has the say of the rows that each draws, and explanations share what is `shared`.
+    """
     coming = iter(planned(record_of(plan)))
     yield _predictions(next(coming), plan, model, data)
     explained: Explained | None = None
     if plan.explain.methods and plan.explain.sample:
         rows = keep(data.draw(plan.explain.sample, plan.seed))
         yield _instances(next(coming), model, data, rows)
-        memories: dict[int, Memory] = defaultdict(Memory)  # by the first row of a unit
-        recalls: dict[int, Recall] = {}  # the same
+        shared = shared or Shared()
         asked: dict[str, Explainer] = {}
         for explainer in plan.explainers():
             step = next(coming)
             asked[step.id] = explainer
-            yield _explain(step, explainer, plan, model, (data, rows, memories, recalls))
+            yield _explain(step, explainer, plan, model, (data, rows), shared)
         explained = Explained(rows, asked, model.task.index(plan.explain.target) if plan.explain.target else None)
     if plan.attack.methods and plan.attack.eps and plan.attack.sample:
         rows = keep(data.draw(plan.attack.sample, plan.seed))
@@ -199,9 +203,10 @@ def _explain(
     explainer: Explainer,
     plan: Plan,
     model: Model,
-    drawn: tuple[Dataset, Tensor, dict[int, Memory], dict[int, Recall]],
+    drawn: tuple[Dataset, Tensor],
+    shared: Shared,
 ) -> Step:
-    data, rows, memories, recalls = drawn
+    data, rows = drawn
 
     def ask(unit: slice, advance: Advance) -> Piece:
         readings: list[Reading] = []
@@ -212,9 +217,9 @@ def _explain(
         targets = (
             torch.full((len(few),), model.task.index(named), device=model.device) if named else whose.targets(inputs)
         )
-        if unit.start not in recalls and whose.space.reference is not None:
-            recalls[unit.start] = Recall(whose, inputs, targets, RECALLED * EXPLAINED // max(len(rows), 1))
-        whose = replace(whose, recall=recalls.get(unit.start))
+        if whose.space.reference is not None:
+            room = RECALLED * EXPLAINED // max(len(rows), 1)
+            whose = replace(whose, recall=shared.recall(unit.start, whose, inputs, targets, room))
         attribution = explainer(whose, inputs, targets)
         attribution = attribution if few.truth is None else attribution.planted(few.truth.to(inputs.device))
         advance(len(few))
@@ -229,7 +234,7 @@ def _explain(
                 if each is not None
             },
         }
-        stored |= measure(plan.metrics("explain"), whose, attribution, readings, memories[unit.start])
+        stored |= measure(plan.metrics("explain"), whose, attribution, readings, shared.memory(unit.start))
         return Piece(unit.start, unit.stop, stored, tuple(readings))
 
     config, caption = as_written(explainer.config()), explainer.captioned(model.task.spoken(explainer.output))

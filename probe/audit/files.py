@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from probe.errors import IntegrityError
 
+ASKED = "asked.npz"  # what explanations share, in the folder of an audit that has not ended
 LARGEST = 2**30  # the most bytes of a file, and of an unpacked array file: a foreign bundle cannot fill the memory
 TEMPORARY = re.compile(r"\..+\.\d+")  # temporary files of `replace`; only a killed process leaves one
 

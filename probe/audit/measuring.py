@@ -15,7 +15,7 @@ from probe.audit.readings import Reading, evidence_of
 from probe.contracts import Metric
 from probe.contracts.blame import blamed
 from probe.errors import ProbeError, is_out_of_memory
-from probe.metrics.masked import Masking, Memory
+from probe.metrics.masked import Memory, Remembering
 from probe.model import Model
 from probe.numbers import as_written
 from probe.results import AnyResult, Prediction
@@ -90,7 +90,7 @@ def measure_each(
 
 
 def _evidence(metric: Metric[Any], model: Model, result: Any, memory: Memory | None) -> NDArray[Any]:
-    if memory is not None and isinstance(metric, Masking) and not result.space.differs(result.inputs):
+    if memory is not None and isinstance(metric, Remembering) and not result.space.differs(result.inputs):
         evidence = metric.measure(model, result, memory)
     else:
         evidence = metric(model, result).evidence

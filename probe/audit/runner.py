@@ -16,6 +16,7 @@ from probe.audit.expected import expected_steps
 from probe.audit.naming import check_names
 from probe.audit.plan import Plan
 from probe.audit.preparing import prepared
+from probe.audit.shared import Shared
 from probe.audit.shelf import Shelf
 from probe.contracts import suited
 from probe.dataset import Dataset
@@ -64,11 +65,13 @@ def _run(
     try:
         if data.groups is not None and not bundle.has("tables/groups.csv"):
             bundle.write_table("groups", data.groups)
-        every, shelf = _planned(plan, model, data, bundle), Shelf(bundle)
+        shared = Shared(bundle.folder)
+        every, shelf = _planned(plan, model, data, bundle, shared), Shelf(bundle, shared)
         if workers is not None:
             every = asked_of(workers, (step for step in every if not shelf.has(step)), bundle.manifest, model)
         carry_out(every, model, shelf, progress)
         conclude(bundle, "complete")
+        shared.forget()
     except (KeyboardInterrupt, OSError, MemoryError):
         # On a full disk this cannot be written either; the last complete manifest stays, marked as running.
         with suppress(OSError, MemoryError):
@@ -83,8 +86,8 @@ def check(plan: Plan, model: Model, data: Dataset) -> None:
     check_fit(model, suited(model, data))
 
 
-def _planned(plan: Plan, model: Model, data: Dataset, bundle: Bundle) -> Iterator[Step]:
+def _planned(plan: Plan, model: Model, data: Dataset, bundle: Bundle, shared: Shared) -> Iterator[Step]:
     """The steps of a plan, the same that a verifier expects."""
-    for name, step in zip(expected_steps(bundle.manifest.plan), steps(plan, model, data), strict=True):
+    for name, step in zip(expected_steps(bundle.manifest.plan), steps(plan, model, data, shared=shared), strict=True):
         assert name == step.name, f"{step.name} runs where a verifier expects {name}"
         yield step

@@ -22,6 +22,7 @@ from probe.audit.part import NAME, Part, PartRecord, Shard, StepPart, Unit, begi
 from probe.audit.pieces import Piece
 from probe.audit.plan import Plan
 from probe.audit.preparing import prepared
+from probe.audit.shared import Shared
 from probe.audit.shelf import WITHHELD, step_record, told
 from probe.contracts import answers_as_before, first_answers
 from probe.dataset import Dataset
@@ -117,13 +118,15 @@ def shares(plan: Plan, model: Model, data: Dataset, shard: Shard) -> dict[str, f
 
 
 def _carried_out(part: Part, plan: Plan, model: Model, data: Dataset, progress: Progress) -> None:
-    cuts = list(dealt(steps(plan, model, data), part.shard))
+    shared = Shared(part.folder)
+    cuts = list(dealt(steps(plan, model, data, shared=shared), part.shard))
     assert [cut.name for cut in cuts] == expected_steps(part.record.head.plan), "the steps that a merge expects"
     if data.groups is not None and cuts[0].units and cuts[0].units[0].start == 0:
         part.write_groups(data.groups)
-    carry_out([cut for cut in cuts if cut.units], model, _Shelf(part), progress)
+    carry_out([cut for cut in cuts if cut.units], model, _Shelf(part, shared), progress)
     part.change(complete=True)
     part.save()
+    shared.forget()
 
 
 def _existing(folder: Path, head: Manifest, shard: Shard) -> Part | None:
@@ -165,6 +168,7 @@ class _Shelf:
     """Stores what a shard did of each step in its part."""
 
     part: Part
+    shared: Shared
 
     def has(self, cut: Cut) -> bool:
         return any(done.record.name == cut.name for done in self.part.record.steps)
@@ -184,6 +188,8 @@ class _Shelf:
         ended = StepPart(
             record=step_record(cut.step, how), rows=cut.step.rows, units=tuple(units), failed=-1 if done else cut.failed
         )
+        if cut.step.planned.kind == "explainer":
+            self.shared.keep()
         self.part.change(steps=(*self.part.record.steps, ended))
         self.part.save()
 

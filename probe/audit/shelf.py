@@ -1,11 +1,12 @@
 """The bundle as the place where finished steps are kept."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from probe.audit.bundle import Arrays, Bundle
 from probe.audit.evidence import Step
 from probe.audit.manifest import StepRecord, tells_inputs
 from probe.audit.readings import Reading
+from probe.audit.shared import Shared
 from probe.study.steps import Ended
 
 # Replaces texts that may quote inputs, if the plan keeps none.
@@ -17,6 +18,7 @@ class Shelf:
     """Stores finished steps in the bundle."""
 
     bundle: Bundle
+    shared: Shared = field(default_factory=Shared)
 
     def has(self, step: Step) -> bool:
         return any(done.name == step.name for done in self.bundle.manifest.steps)
@@ -30,6 +32,9 @@ class Shelf:
         how = how if how.status != "error" or self._quotes else replace(how, note=WITHHELD)
         readings = tuple(told(each, quotes=self._quotes) for each in step.readings) if how.status == "done" else ()
         record = replace(step_record(step, how), readings=readings)
+        if step.planned.kind == "explainer":
+            # Before the step counts as done: one that is done again asks for nothing that it asked.
+            self.shared.keep()
         self.bundle.change(steps=(*self.bundle.manifest.steps, record))
         self.bundle.save()
 

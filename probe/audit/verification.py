@@ -169,6 +169,8 @@ def _check_files(bundle: Bundle) -> None:
 
 def _unlisted(bundle: Bundle, *records: str) -> tuple[str, ...]:
     listed = {"audit.json", "report.html", lock.NAME, *records, *bundle.manifest.files}
+    if not bundle.complete:
+        listed.add(files.ASKED)
     found = (path.relative_to(bundle.folder).as_posix() for path in bundle.folder.rglob("*") if not path.is_dir())
     return tuple(sorted(set(found) - listed))
 

@@ -25,8 +25,8 @@ class LRP(Explainer):
     what agrees with the sum counted 1 + gamma times, *z+* by what raises the sum alone; *box* is for the first layer,
     whose inputs lie within the space's bounds (doi:10.1007/978-3-030-28954-6_10). The default is the composite of that
     chapter without the box. Activations pass relevance on, sums share it, the largest takes all; batch normalisation
-    has the epsilon rule, layer normalisation that of arXiv:2202.07304, whose standard deviation is a constant, and
-    inputs that are standardised first keep the relevance of what they became. Operations are
+    has the epsilon rule, layer, group, instance and RMS normalisation that of arXiv:2202.07304, whose deviation is a
+    constant, and inputs that are standardised first keep the relevance of what they became. Operations are
     followed as they are called, so that functions, residual sums, and activations that are used again or work in place
     have their rule; one without is refused with its line. That no relevance is lost is checked in each run.
 

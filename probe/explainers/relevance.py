@@ -26,11 +26,14 @@ from probe.explainers.followed import (
     function,
     in_place,
 )
+from probe.explainers.normalised import Normalised
 
 Rule = Literal["epsilon", "gamma", "z+"]
 
 _ALIKE = {"clamp", "clip", "to", "float", "double", "type_as", "contiguous", "clone"}  # what each input becomes
 _LARGEST = {"max_pool1d", "max_pool2d", "max_pool3d", "amax", "max", "adaptive_max_pool1d", "adaptive_max_pool2d"}
+_FIXED = {"batch_norm", "instance_norm"}  # normalisations by a mean and a deviation that are known before
+_NORMS = _FIXED | {"layer_norm", "group_norm", "rms_norm"}
 
 
 class Relevance(Rules):
@@ -77,33 +80,29 @@ class Relevance(Rules):
         several = [at for at, each in enumerate(args) if self.follows(each)]
         if (found := self._rescaled(name, func, args, kwargs, several)) is not None:
             return found
-        if name in MOVES | SUMS | WEIGHTED | PRODUCTS | QUOTIENTS | THROUGH_0 | _LARGEST | {"batch_norm", "layer_norm"}:
+        if name in MOVES | SUMS | WEIGHTED | PRODUCTS | QUOTIENTS | THROUGH_0 | _LARGEST | _NORMS:
             for each in args:
                 for one in each if isinstance(each, tuple | list) else (each,):
                     self._explain(one)
         if name in MOVES:
             return self._linear(func, args, kwargs)
+        if several == [0] and (asked := Normalised.of(name, args, kwargs)):
+            return self._normalised(asked, args[0].shape)
         if name in SUMS:
             return self.written(self._added(func, args, kwargs), func, args, kwargs)
-        if (name in PRODUCTS - SCALES and len(several) == 1) or (name in WEIGHTED | {"batch_norm"} and several == [0]):
+        if (name in PRODUCTS - SCALES and len(several) == 1) or (name in WEIGHTED | _FIXED and several == [0]):
             return self.written(self._weighed(name, func, args, kwargs, several[0]), func, args, kwargs)
         if (name in SCALES and len(several) == 1) or (name in QUOTIENTS | _LARGEST and several == [0]):
             return self._linear(func, args, kwargs) if name not in _LARGEST else func(*args, **kwargs)
         if (name in THROUGH_0 or floored_at_0(name, args, kwargs)) and several == [0]:
             return self.written(self._activated(function(func, args, kwargs), args[0]), func, args, kwargs)
-        if name == "layer_norm" and several == [0]:
-            return self._normalised(*args, **kwargs)
         return self.unruled(name, func, args, kwargs)
 
-    def _normalised(
-        self, numbers: Tensor, shape: Any, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5
-    ) -> Tensor:
-        """Numbers less their mean, over their standard deviation, which is taken for a constant."""
-        axes = tuple(range(-len(shape), 0))
-        off = numbers - numbers.mean(axes, keepdim=True)
-        found = off / (off.detach().square().mean(axes, keepdim=True) + eps).sqrt()
-        found = found if weight is None else found * weight.detach()
-        return found if bias is None else found + self.absorbed * bias.detach()
+    def _normalised(self, asked: Normalised, shape: torch.Size) -> Tensor:
+        """Numbers, less their mean where it is subtracted, over their spread, which is taken for a constant."""
+        off = asked.numbers - asked.numbers.mean(asked.axes, keepdim=True) if asked.centred else asked.numbers
+        found = off / (off.detach().square().mean(asked.axes, keepdim=True) + asked.eps).sqrt()
+        return asked.scaled(found, shape, self.absorbed)
 
     def _rescaled(
         self, name: str, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], several: list[int]
@@ -165,7 +164,7 @@ class Relevance(Rules):
         self, name: str, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], at: int
     ) -> Tensor:
         numbers = args[at]
-        if name == "batch_norm":
+        if name in _FIXED:
             given = func(*args, **kwargs)
             still = func(torch.zeros_like(numbers), *args[1:], **kwargs).detach()
             return self._shared(given - still, given.detach(), given.detach())

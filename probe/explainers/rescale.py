@@ -24,6 +24,7 @@ from probe.explainers.followed import (
     Rules,
     function,
 )
+from probe.explainers.normalised import Normalised
 
 # Functions of single numbers: the rule asks nothing of them.
 _SINGLE = THROUGH_0 | {
@@ -40,7 +41,9 @@ class Rescale(Rules):
 
     def apply(self, name: str, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         several = [at for at, each in enumerate(args) if self.follows(each)]
-        if name in MOVES | SUMS | {"batch_norm"}:
+        if several == [0] and (asked := Normalised.of(name, args, kwargs)):
+            return _normalised(asked, args[0].shape)
+        if name in MOVES | SUMS | {"batch_norm", "instance_norm"}:
             return func(*args, **kwargs)
         if name in PRODUCTS and len(several) == 2:
             return self.written(_product(func, args, kwargs), func, args, kwargs)
@@ -58,8 +61,6 @@ class Rescale(Rules):
             return self._largest(name, args, kwargs)
         if name == "softmax" and several == [0]:
             return _shares(args[0], kwargs["dim"] if "dim" in kwargs else args[1])
-        if name == "layer_norm" and several == [0]:
-            return _normalised(*args, **kwargs)
         if name == "scaled_dot_product_attention":
             return self._attended(Attended(*args, **kwargs))
         return self.unruled(name, func, args, kwargs)
@@ -151,16 +152,11 @@ def _shares(scores: Tensor, dim: int) -> Tensor:
     return _product(torch.mul, (each, _single(torch.reciprocal, each.sum(dim, keepdim=True))), {})
 
 
-def _normalised(
-    numbers: Tensor, shape: Any, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5
-) -> Tensor:
-    """Numbers less their mean, over their standard deviation."""
-    axes = tuple(range(-len(shape), 0))
-    off = numbers - numbers.mean(axes, keepdim=True)
-    spread = _product(torch.mul, (off, off), {}).mean(axes, keepdim=True)
-    found = _product(torch.mul, (off, _single(torch.rsqrt, spread + eps)), {})
-    found = found if weight is None else found * weight
-    return found if bias is None else found + bias
+def _normalised(asked: Normalised, shape: torch.Size) -> Tensor:
+    """Numbers, less their mean where it is subtracted, over the root of their mean square."""
+    off = asked.numbers - asked.numbers.mean(asked.axes, keepdim=True) if asked.centred else asked.numbers
+    spread = _product(torch.mul, (off, off), {}).mean(asked.axes, keepdim=True)
+    return asked.scaled(_product(torch.mul, (off, _single(torch.rsqrt, spread + asked.eps)), {}), shape)
 
 
 def _with_slope(value: Tensor, sloped: Tensor) -> Tensor:

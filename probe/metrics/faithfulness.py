@@ -14,7 +14,7 @@ from probe.errors import Unsupported
 from probe.finding import Aspect
 from probe.formatting import Unit
 from probe.method import param
-from probe.metrics.masked import Kept, Masked, Masking, Memory, at_baseline, judged
+from probe.metrics.masked import Kept, Masked, Memory, Remembering, at_baseline, judged
 from probe.model import Model
 from probe.results import Attribution
 from probe.shapes import Evidence, Inputs, Labels, PerExample, PerFeature, Presence
@@ -28,7 +28,7 @@ _MASKS = 2**24  # bytes of masks held at once
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Curve(Masking):
+class _Curve(Remembering):
     aspect: ClassVar[Aspect] = "explanation"
     unit: ClassVar[Unit] = "signed"
     threshold: ClassVar[float | None] = 0.0  # no better than a random order

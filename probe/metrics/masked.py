@@ -1,7 +1,9 @@
 """Outputs for masked inputs, whose features are replaced by the mean reference; each is evaluated once."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from hashlib import blake2b
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,10 +12,11 @@ from torch import Tensor
 
 from probe.contracts import Explainer, Metric
 from probe.model import Model
+from probe.npz import Arrays, Stored
 from probe.recall import Known, keys_of
 from probe.results import Attribution
 from probe.shapes import Evidence, Inputs, Labels, PerExample, Presence
-from probe.tensors import spans, unequal
+from probe.tensors import sha256, spans, to_numpy, unequal
 
 Kept = Bool[Tensor, "batch masks features"]
 Answers = Float[Tensor, "batch masks"]
@@ -22,14 +25,24 @@ Answers = Float[Tensor, "batch masks"]
 class Masked:
     """Outputs of a model for the masked inputs of one batch, with a cache."""
 
-    def __init__(self, model: Model, inputs: Inputs, targets: Labels, output: str) -> None:
+    def __init__(self, model: Model, inputs: Inputs, targets: Labels, output: str, state: Stored | None = None) -> None:
+        """With nothing cached yet, or with the `state` of another for the same inputs."""
         self.active = differs_from_baseline(model, inputs).cpu()
         self._asked = model, inputs, targets, output
-        # Inputs with every feature masked are all equal.
-        nothing = _keys(range(len(inputs)), torch.zeros_like(self.active)[:, None])
-        self._known = {key: number for number, key in enumerate(nothing)}
-        self._answers = at_baseline(model, inputs, targets, output).cpu()
         self._recalled = _recalled(model, inputs, targets, output)
+        if state is None:
+            # Inputs with every feature masked are all equal.
+            keys = _keys(range(len(inputs)), torch.zeros_like(self.active)[:, None])
+            self._answers = at_baseline(model, inputs, targets, output).cpu()
+        else:
+            keys, self._answers = [each.tobytes() for each in state["keys"]], torch.from_numpy(state["answers"])
+        self._known = {key: number for number, key in enumerate(keys)}
+
+    @property
+    def state(self) -> Arrays:
+        """What is cached, as arrays."""
+        keys = np.frombuffer(b"".join(self._known), dtype=np.uint8).reshape(len(self._known), -1)
+        return {"whose": np.array(_whose(*self._asked[1:])), "keys": keys, "answers": to_numpy(self._answers)}
 
     def fits(self, model: Model, inputs: Inputs, targets: Labels, output: str) -> bool:
         """Whether the cache belongs to this model, these inputs and targets."""
@@ -73,24 +86,57 @@ class Masked:
 
 
 class Memory:
-    """Passes cached outputs from one metric to the next: explanations of the same inputs share most of them."""
+    """Passes what was asked from one metric to the next: outputs for masked inputs, and explanations of noisy copies.
+
+    Explanations of the same inputs share most masked inputs, and metrics of one explanation share its noisy copies.
+    """
 
     def __init__(self) -> None:
         self._held: Masked | None = None
+        self._state: Stored | None = None
+        self._last: tuple[tuple[Any, ...], Tensor] | None = None
 
     def masked(self, model: Model, inputs: Inputs, targets: Labels, output: str) -> Masked:
         """The outputs for these inputs, with everything cached so far."""
         if self._held is None or not self._held.fits(model, inputs, targets, output):
-            self._held = Masked(model, inputs, targets, output)
+            there = self._state is not None and str(self._state["whose"]) == _whose(inputs, targets, output)
+            self._held = Masked(model, inputs, targets, output, self._state if there else None)
         return self._held
 
+    @property
+    def state(self) -> Stored | None:
+        """The outputs that it holds, as arrays, which `take` gives to another."""
+        return self._state if self._held is None else self._held.state
 
-class Masking(Metric[Attribution], ABC):
-    """A metric of masked inputs: those that a memory holds from other metrics and explanations are not asked again."""
+    def take(self, state: Stored) -> None:
+        """Take over the outputs that another held.
+
+        Raises:
+            ValueError: if these are not the arrays of a state.
+        """
+        keys, answers = state["keys"], state["answers"]
+        if keys.ndim != 2 or answers.ndim != 1 or len(keys) != len(answers) or state["whose"].ndim:
+            raise ValueError("there are not as many keys as outputs")
+        self._state = state
+
+    def once(self, question: tuple[Any, ...], ask: Callable[[], Tensor]) -> Tensor:
+        """The answer to a question, which is asked unless it was the last one. Nobody changes what it gives."""
+        if self._last is None or self._last[0] != question:
+            self._last = question, ask()
+        return self._last[1]
+
+
+class Remembering(Metric[Attribution], ABC):
+    """A metric that does not ask again what a memory holds from other metrics and explanations of the same inputs."""
 
     @abstractmethod
     def measure(self, model: Model, result: Attribution, memory: Memory | None = None) -> Evidence:
         """Return what each example shows, (batch, ...)."""
+
+
+def _whose(inputs: Inputs, targets: Labels, output: str) -> str:
+    """A digest of what was asked about."""
+    return f"{output} {sha256({'inputs': inputs, 'targets': targets})}"
 
 
 def judged(result: Attribution) -> str:

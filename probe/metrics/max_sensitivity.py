@@ -5,6 +5,7 @@ from typing import ClassVar
 
 import torch
 
+from probe.metrics.masked import Memory
 from probe.metrics.noisy import Copies, Noisy
 from probe.model import Model
 from probe.results import Attribution
@@ -39,8 +40,8 @@ class MaxSensitivity(Noisy):
     title: ClassVar[str] = "steady under noise"
     columns: ClassVar[tuple[str, ...]] = ("own", "random", "best")
 
-    def measure(self, model: Model, result: Attribution) -> Evidence:
-        own, moved = self.explained(model, result)
+    def measure(self, model: Model, result: Attribution, memory: Memory | None = None) -> Evidence:
+        own, moved = self.explained(model, result, memory)
         source = generator(2 * self.seed + 1, torch.device("cpu"))
         order = torch.stack([torch.randperm(own.shape[1], generator=source) for _ in range(self.samples)])
         mixed = torch.stack([own[:, each] for each in order.to(own.device)])

@@ -8,23 +8,24 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from probe.contracts import Explainer, Metric
+from probe.contracts import Explainer
 from probe.errors import Unsupported
 from probe.finding import Aspect
 from probe.formatting import Unit
 from probe.method import param
 from probe.metrics.again import explainer_of
+from probe.metrics.masked import Memory, Remembering
 from probe.model import Model
 from probe.numbers import Number
 from probe.results import Attribution
 from probe.shapes import Inputs, Labels, PerFeature
-from probe.tensors import generator, spans, wide
+from probe.tensors import generator, sha256, spans, wide
 
 Copies = Float[Tensor, "copies batch features"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Noisy(Metric[Attribution], ABC):
+class Noisy(Remembering, ABC):
     """A metric that asks the explainer about noisy copies of its inputs."""
 
     aspect: ClassVar[Aspect] = "explanation"
@@ -39,8 +40,8 @@ class Noisy(Metric[Attribution], ABC):
     def suits(self, result: Attribution) -> bool:
         return result.inputs.is_floating_point() and isinstance(result.method, Explainer)
 
-    def explained(self, model: Model, result: Attribution) -> tuple[PerFeature, Copies]:
-        """The explanation by feature, and those of the noisy copies of its inputs.
+    def explained(self, model: Model, result: Attribution, memory: Memory | None) -> tuple[PerFeature, Copies]:
+        """The explanation by feature, and those of the noisy copies of its inputs, unless the memory has them.
 
         Raises:
             Unsupported: if inputs are token ids, or the values were not made by an explainer.
@@ -55,8 +56,13 @@ class Noisy(Metric[Attribution], ABC):
             )
         own = model.space.by_feature(wide(result.values).to(inputs.device))
         size = max(1, model.rows_per_pass(inputs) // self.samples)
-        moved = [self._moved(model, explainer, inputs[rows], targets[rows]) for rows in spans(len(inputs), size)]
-        return own, torch.cat(moved, 1)
+
+        def ask() -> Copies:
+            rows = spans(len(inputs), size)
+            return torch.cat([self._moved(model, explainer, inputs[r], targets[r]) for r in rows], 1)
+
+        whose = model.forward, model.embed, model.space, sha256({"inputs": inputs, "targets": targets})
+        return own, (memory or Memory()).once((explainer, self.radius, self.samples, self.seed, *whose), ask)
 
     def _moved(self, model: Model, explainer: Explainer, inputs: Inputs, targets: Labels) -> Copies:
         """The explanations of noisy copies by feature."""

@@ -10,7 +10,7 @@ from torch import Tensor
 from probe.finding import Aspect
 from probe.formatting import Unit
 from probe.method import param
-from probe.metrics.masked import Kept, Masked, Masking, Memory, judged
+from probe.metrics.masked import Kept, Masked, Memory, Remembering, judged
 from probe.model import Model
 from probe.results import Attribution
 from probe.shapes import Evidence, Presence
@@ -22,7 +22,7 @@ _MASKS = 2**23  # bytes of masks held at once
 
 
 @dataclass(frozen=True, kw_only=True)
-class NullPlayer(Masking):
+class NullPlayer(Remembering):
     """How little of an explanation lies on features that change nothing (the null player of Shapley, arXiv:1705.07874).
 
     A feature counts as a null player of an example if the output that was explained is the same with and without it,

@@ -5,6 +5,7 @@ from typing import ClassVar
 
 import torch
 
+from probe.metrics.masked import Memory
 from probe.metrics.noisy import Noisy
 from probe.metrics.randomised import alike
 from probe.model import Model
@@ -40,8 +41,8 @@ class RankStability(Noisy):
     title: ClassVar[str] = "same order under noise"
     columns: ClassVar[tuple[str, ...]] = ("own", "random", "best")
 
-    def measure(self, model: Model, result: Attribution) -> Evidence:
-        own, moved = self.explained(model, result)
+    def measure(self, model: Model, result: Attribution, memory: Memory | None = None) -> Evidence:
+        own, moved = self.explained(model, result, memory)
         found = torch.stack([alike(own, each) for each in moved]).mean(0).clamp(-1, 1)
         evidence = torch.stack([found, torch.zeros_like(found), torch.ones_like(found)], 1)
         return torch.where((own != 0).any(1)[:, None], evidence, 0.0)  # of nothing there is no order

@@ -11,7 +11,7 @@ from torch import Tensor
 from probe.finding import Aspect
 from probe.formatting import Unit
 from probe.method import param
-from probe.metrics.masked import Masked, Masking, Memory, judged
+from probe.metrics.masked import Masked, Memory, Remembering, judged
 from probe.model import Model
 from probe.results import Attribution
 from probe.shapes import Evidence, PerFeature, Presence
@@ -29,7 +29,7 @@ _MASKS = 2**23  # bytes of masks held at once
 
 
 @dataclass(frozen=True, kw_only=True)
-class Subsets(Masking, ABC):
+class Subsets(Remembering, ABC):
     """A metric that compares the values of removed features with the change in output, for random subsets."""
 
     aspect: ClassVar[Aspect] = "explanation"

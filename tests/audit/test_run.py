@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from probe import npz
 from probe.audit import Bundle, find, read, run, verify
 from probe.audit.estimate import estimate
 from probe.errors import ExistsError, IntegrityError, PlanError
@@ -156,6 +157,34 @@ def test_an_interrupted_audit_keeps_what_is_done_and_is_continued(tmp_path, tabl
     assert whole.complete
     assert whole.manifest.findings == table_bundle.manifest.findings
     assert {s.name: s.seconds for s in whole.manifest.steps if s.name in done} == done, "not done again"
+
+
+SHARING = {
+    "predict": {"metrics": []},
+    "explain": {"sample": 4, "methods": ["kernel_shap", "lime"], "metrics": ["deletion"]},
+    "attack": {"sample": 0},
+}
+
+
+@pytest.mark.slow
+def test_a_continued_audit_asks_what_an_uninterrupted_one_asks(tmp_path):
+    plan, subject, stop = small_plan("p", **SHARING), table(30), interrupt_at("explain-lime", KeyboardInterrupt())
+    whole = run(plan, *subject, tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        run(plan, *subject, tmp_path / "kept", progress=stop)
+    assert not verify(tmp_path / "kept").unlisted
+    for other in ("broken", "foreign"):
+        shutil.copytree(tmp_path / "kept", tmp_path / other)
+    (tmp_path / "broken" / "asked.npz").write_bytes(b"PK")
+    foreign = {"recall.0.keys": np.zeros(3), "memory.0.keys": np.zeros(3), "other": np.zeros(3)}
+    (tmp_path / "foreign" / "asked.npz").write_bytes(npz.pack(foreign))
+    for left in ("kept", "broken", "foreign"):
+        again = run(plan, *subject, tmp_path / left)
+        asked, before = ([step.forward for step in each.manifest.steps] for each in (again, whole))
+        assert (asked == before) == (left == "kept")
+        assert not (tmp_path / left / "asked.npz").exists()
+        if left == "kept":
+            assert again.manifest.evidence_digest == whole.manifest.evidence_digest
 
 
 def test_an_audit_that_was_killed_is_verified_as_far_as_it_goes(table_bundle, tmp_path):

@@ -133,6 +133,19 @@ def test_the_values_of_a_transformer_add_up(method, output):
         assert_close(found.values[row].sum(), change[row] - base)
 
 
+@pytest.mark.parametrize("norm", [nn.GroupNorm(2, 4), nn.InstanceNorm2d(4), nn.RMSNorm((4, 3, 3))])
+def test_the_values_add_up_over_normalisations_of_maps(norm):
+    source = torch.Generator().manual_seed(5)
+    net = filled(nn.Sequential(nn.Conv2d(2, 4, 2), norm, nn.ReLU(), nn.Flatten(), nn.Linear(36, 2)))
+    x, behind = torch.randn(3, 2, 4, 4, generator=source).double(), torch.full((1, 2, 4, 4), 0.3).double()
+    model = modelled(net, behind)
+    found = DeepLift()(model, x, torch.tensor([0, 1, 1]))
+    change = model.target_outputs(x, found.targets, "logit") - model.target_outputs(
+        behind.expand_as(x), found.targets, "logit"
+    )
+    assert_close(found.values.flatten(1).sum(1), change)
+
+
 def test_products_of_two_features_have_shapley_values(rows):
     def forward(x):
         return torch.stack([x[:, 0] * x[:, 2] + x[:, 1] - 3 * x[:, 2] * x[:, 3], x[:, 0]], 1)

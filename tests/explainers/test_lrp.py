@@ -164,6 +164,65 @@ def test_layer_normalisation_passes_all_relevance_on_over_a_deviation_that_is_co
         assert bool((found.sum(1) - outputs).abs().max() < 1e-9) is not bias
 
 
+class RunningNorm(nn.InstanceNorm2d):
+    """Instance normalisation by statistics that are known before."""
+
+    def __init__(self, channels):
+        super().__init__(channels, affine=True, track_running_stats=True)
+        self.running_mean += 0.3
+
+
+NORMS = {
+    "group": (lambda: nn.GroupNorm(2, 4), lambda y: (y.view(len(y), 2, -1), True)),
+    "instance": (lambda: nn.InstanceNorm2d(4, affine=True), lambda y: (y.view(len(y), 4, -1), True)),
+    "root mean square": (lambda: nn.RMSNorm((4, 3, 3), eps=1e-5), lambda y: (y.flatten(1), False)),
+    "of maps": (lambda: nn.LayerNorm((4, 3, 3)), lambda y: (y.flatten(1), True)),
+}
+
+
+@pytest.mark.parametrize("name", NORMS)
+def test_normalisations_by_their_own_numbers_pass_all_relevance_on(name):
+    """The input times its gradient with the deviation held, by hand; a bias absorbs its part."""
+    make, shaped = NORMS[name]
+    layers = filled(nn.Sequential(nn.Conv2d(2, 4, 2, bias=False), make(), nn.Flatten(), nn.Linear(36, 2, bias=False)))
+    norm = layers[1]
+
+    def held(x):
+        y = layers[0](x)
+        rows, centred = shaped(y)
+        off = rows - centred * rows.mean(-1, keepdim=True)
+        found = (off / (off.square().mean(-1, keepdim=True) + 1e-5).sqrt().detach()).view(y.shape)
+        assert_close(affine(found), norm(y))
+        return layers[2:](affine(found))
+
+    def affine(found):
+        shape = (4, 1, 1) if name in ("group", "instance") else (4, 3, 3)
+        bias = getattr(norm, "bias", None)
+        return found * norm.weight.view(shape) + (0 if bias is None else bias.view(shape))
+
+    x, space, targets = torch.rand(3, 2, 4, 4).double(), Space(bounds=(0.0, 1.0)), torch.tensor([0, 1, 1])
+    model = Model(forward=layers, space=space)
+    for bias in (False, True):
+        if getattr(norm, "bias", None) is not None:
+            nn.init.constant_(norm.bias, 0.7 * bias)
+        found = LRP(convolution="epsilon", eps=1e-12)(model, x, targets).values
+        assert_close(found, InputXGradient()(Model(forward=held, space=space), x, targets).values)
+        lost = (found.flatten(1).sum(1) - model.target_outputs(x, targets, "logit")).abs().max()
+        assert bool(lost < 1e-9) is not (bias and name != "root mean square")
+
+
+def test_a_normalisation_by_known_numbers_is_one_of_a_batch():
+    once = filled(nn.Sequential(RunningNorm(2), nn.Flatten(), nn.Linear(18, 2, bias=False)))
+    batch = nn.BatchNorm2d(2).double().eval()
+    batch.load_state_dict(once[0].state_dict())
+    x, space, targets = torch.rand(3, 2, 3, 3).double(), Space(bounds=(0.0, 1.0)), torch.tensor([0, 1, 1])
+    found = [
+        LRP()(Model(forward=net, space=space), x, targets).values
+        for net in (once, nn.Sequential(batch, *once[1:]).eval())
+    ]
+    assert_close(*found)
+
+
 def test_what_cannot_be_propagated_is_refused(rows):
     space = Space(bounds=(-9.0, 9.0))
     x = torch.randn(2, 5, 4).double()

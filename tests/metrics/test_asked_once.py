@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from probe import Attribution, Model, Space
-from probe.explainers import Saliency
-from probe.metrics import Deletion, Insertion
+from probe.explainers import InputXGradient, Saliency
+from probe.metrics import Deletion, Insertion, MaxSensitivity, RankStability
 from probe.metrics.masked import Masked, Memory
 
 FEATURES, METRICS = 20, (Deletion(), Insertion())
@@ -93,3 +93,14 @@ def test_masks_of_many_features_have_different_keys():
     assert model.usage.forward == 2 * 300 + 1
     assert torch.equal(masked(slice(1, 2), kept[1:]), torch.arange(301.0)[None])
     assert model.usage.forward == 2 * 300 + 1
+
+
+def test_metrics_of_noisy_copies_share_them(model, asked):
+    inputs = attributions(model, 1)[0].inputs
+    found, other, memory = Saliency()(model, inputs), InputXGradient()(model, inputs), Memory()
+    steady = MaxSensitivity(), RankStability(), MaxSensitivity(radius=0.03)
+    alone = [metric(model, each).evidence for each in (found, other) for metric in steady]
+    asked.clear()
+    together = [metric.measure(model, each, memory) for each in (found, other) for metric in steady]
+    assert len(torch.cat(asked)) == 4 * 10 * 4  # ten copies of four rows for each explanation and radius
+    assert all(torch.equal(one, two) for one, two in zip(alone, together, strict=True))
