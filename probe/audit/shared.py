@@ -7,6 +7,9 @@ one that was not interrupted; in other passes answers differ in the last digit.
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
 
 from probe import npz
 from probe.audit import files
@@ -61,7 +64,7 @@ class Shared:
         if self._folder is not None:
             (self._folder / files.ASKED).unlink(missing_ok=True)
 
-    def _named(self) -> Iterator[tuple[str, Stored]]:
+    def _named(self) -> Iterator[tuple[str, NDArray[Any]]]:
         held: dict[str, Stored | None] = {**self._left}
         held |= {f"recall.{unit}": each.state for unit, each in self._recalls.items()}
         held |= {f"memory.{unit}": each.state for unit, each in self._memories.items()}

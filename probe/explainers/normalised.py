@@ -44,8 +44,8 @@ def _by_root(numbers: Tensor, shape: Any, weight: Tensor | None = None, eps: flo
 def _by_group(
     numbers: Tensor, groups: int, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5
 ) -> Normalised:
-    each = (None if one is None else one.view(-1, *[1] * (numbers.ndim - 2)) for one in (weight, bias))
-    return Normalised(numbers.reshape(len(numbers), groups, -1), (-1,), eps, *each)
+    weight, bias = (None if one is None else one.view(-1, *[1] * (numbers.ndim - 2)) for one in (weight, bias))
+    return Normalised(numbers.reshape(len(numbers), groups, -1), (-1,), eps, weight, bias)
 
 
 def _by_instance(  # noqa: PLR0913  as torch's own

@@ -21,14 +21,16 @@ from probe.shapes import Evidence, Inputs, Labels, PerExample, PerFeature, Prese
 from probe.tensors import generator, spans, wide
 
 Orders = Int[Tensor, "batch orders features"]  # feature indices, the first to be moved first
-Areas = Float[Tensor, "batch orders"]
+Curves = Float[Tensor, "batch orders points"]  # the output at each point, or the share of features moved there
 Counts = Int[Tensor, "batch points"]
 
 _MASKS = 2**24  # bytes of masks held at once
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Curve(Remembering):
+class Curve(Remembering):
+    """A metric of the output as features are removed or added one after another, beside random orders."""
+
     aspect: ClassVar[Aspect] = "explanation"
     unit: ClassVar[Unit] = "signed"
     threshold: ClassVar[float | None] = 0.0  # no better than a random order
@@ -42,7 +44,7 @@ class _Curve(Remembering):
     seed: int = param(0, "seed of the random orders", low=0)
 
     def measure(self, model: Model, result: Attribution, memory: Memory | None = None) -> Evidence:
-        """Areas under the curves; masked inputs that the memory holds are not evaluated again."""
+        """What the curves show; masked inputs that the memory holds are not evaluated again."""
         inputs = model.check(result.inputs)
         targets = model.check_targets(result.targets, inputs)
         output = judged(result) if self.output == "explained" else self.output
@@ -50,9 +52,8 @@ class _Curve(Remembering):
         orders = self._orders(model.space.by_feature(wide(result.values).to(inputs.device)).cpu(), masked.active)
         counts = _counts(masked.active, self.steps)
         size = max(1, _MASKS // (counts.shape[1] * orders[0].numel()))
-        parts = [self._areas(masked, rows, orders[rows], counts[rows]) for rows in spans(len(inputs), size)]
-        areas = torch.cat(parts).to(inputs.device)
-        return torch.stack([areas[:, 0], areas[:, 1:].mean(1)], dim=1)
+        parts = [self._part(masked, rows, orders[rows], counts[rows]) for rows in spans(len(inputs), size)]
+        return torch.cat(parts).to(inputs.device)
 
     def notes(self, model: Model) -> Mapping[str, str]:
         return {
@@ -65,8 +66,13 @@ class _Curve(Remembering):
     def _kept(self, moved: Kept) -> Kept:
         """Which features are present after the first `moved` of the order."""
 
+    def _ordered(self, values: PerFeature) -> PerFeature:
+        """What features are ordered by, the largest first."""
+        return values
+
     def _orders(self, importance: PerFeature, active: Presence) -> Orders:
         """Feature orders: by importance, ties by index, then the random ones. Inactive features always come last."""
+        importance = self._ordered(importance)
         own = importance.masked_fill(~active, -torch.inf).argsort(dim=1, descending=True, stable=True)
         source = generator(self.seed, torch.device("cpu"))
         noise = torch.rand((self.random_orders + 1) // 2, importance.shape[1], generator=source, dtype=torch.float64)
@@ -75,16 +81,20 @@ class _Curve(Remembering):
         random = noise.expand(len(own), -1, -1).masked_fill(~active[:, None], torch.inf).argsort(2)
         return torch.cat([own[:, None], random], dim=1)
 
-    def _areas(self, masked: Masked, rows: slice, orders: Orders, counts: Counts) -> Areas:
+    def _part(self, masked: Masked, rows: slice, orders: Orders, counts: Counts) -> Evidence:
         rank = orders.argsort(-1)[:, :, None]
         kept = self._kept((rank < counts[:, None, :, None]).flatten(1, 2))
         curve = masked(rows, kept).view(len(orders), orders.shape[1], counts.shape[1])
-        share = counts.to(curve.dtype) / counts[:, -1:].clamp(min=1)
-        return torch.trapezoid(curve, share[:, None].expand_as(curve), dim=-1)
+        return self._read(curve, (counts.to(curve.dtype) / counts[:, -1:].clamp(min=1))[:, None].expand_as(curve))
+
+    def _read(self, curve: Curves, share: Curves) -> Evidence:
+        """The evidence: the area under the curve of the attribution's order, and that of random ones."""
+        areas = torch.trapezoid(curve, share, dim=-1)
+        return torch.stack([areas[:, 0], areas[:, 1:].mean(1)], dim=1)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Deletion(_Curve):
+class Deletion(Curve):
     """How much faster the output falls when the top features are removed first than in random order (arXiv:1806.07421).
 
     Features, most important first, are replaced by the mean reference. Evidence is the area under the curve of the
@@ -113,7 +123,7 @@ class Deletion(_Curve):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Insertion(_Curve):
+class Insertion(Curve):
     """How much faster the output rises when the top features are added first than in random order (arXiv:1806.07421).
 
     Like Deletion, but features are added one after another to the mean reference. The value is own minus random, in

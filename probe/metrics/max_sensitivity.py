@@ -10,7 +10,6 @@ from probe.metrics.noisy import Copies, Noisy
 from probe.model import Model
 from probe.results import Attribution
 from probe.shapes import Evidence, PerExample, PerFeature
-from probe.tensors import generator
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,10 +41,8 @@ class MaxSensitivity(Noisy):
 
     def measure(self, model: Model, result: Attribution, memory: Memory | None = None) -> Evidence:
         own, moved = self.explained(model, result, memory)
-        source = generator(2 * self.seed + 1, torch.device("cpu"))
-        order = torch.stack([torch.randperm(own.shape[1], generator=source) for _ in range(self.samples)])
-        mixed = torch.stack([own[:, each] for each in order.to(own.device)])
-        found = torch.stack([_farthest(own, moved), _farthest(own, mixed), torch.zeros_like(own[:, 0])], 1)
+        far = [_farthest(own, others) for others in (moved, self.shuffled(own))]
+        found = torch.stack([*far, torch.zeros_like(far[0])], 1)
         return torch.where(own.norm(dim=1)[:, None] > 0, found, 0.0)  # of nothing there is no share
 
 

@@ -22,6 +22,7 @@ from probe.shapes import Inputs, Labels, PerFeature
 from probe.tensors import generator, sha256, spans, wide
 
 Copies = Float[Tensor, "copies batch features"]
+Noised = Float[Tensor, "together *shape"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,12 +65,21 @@ class Noisy(Remembering, ABC):
         whose = model.forward, model.embed, model.space, sha256({"inputs": inputs, "targets": targets})
         return own, (memory or Memory()).once((explainer, self.radius, self.samples, self.seed, *whose), ask)
 
+    def shuffled(self, own: PerFeature) -> Copies:
+        """As many explanations with the same values in random order, the same orders for all examples."""
+        source = generator(2 * self.seed + 1, torch.device("cpu"))
+        order = torch.stack([torch.randperm(own.shape[1], generator=source) for _ in range(self.samples)])
+        return torch.stack([own[:, each] for each in order.to(own.device)])
+
     def _moved(self, model: Model, explainer: Explainer, inputs: Inputs, targets: Labels) -> Copies:
         """The explanations of noisy copies by feature."""
+        found = explainer(model, self.copies(model, inputs), targets.repeat(self.samples)).by_feature()
+        return found.view(self.samples, len(inputs), -1)
+
+    def copies(self, model: Model, inputs: Inputs) -> Noised:
+        """Noisy copies, the first of each input, then the second of each and so on."""
         source = generator(2 * self.seed, torch.device("cpu"))
         noise = 2 * torch.rand(self.samples, 1, *inputs.shape[1:], generator=source) - 1
         step = self.radius * model.space.scale_of(inputs) * noise.to(inputs)
         together = inputs.expand(self.samples, *inputs.shape).flatten(0, 1)
-        copies = model.space.project((inputs + step).flatten(0, 1), together)
-        found = explainer(model, copies, targets.repeat(self.samples)).by_feature()
-        return found.view(self.samples, len(inputs), -1)
+        return model.space.project((inputs + step).flatten(0, 1), together)

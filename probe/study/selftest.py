@@ -16,11 +16,14 @@ from probe.metrics import (
     Agreement,
     Completeness,
     Deletion,
+    EffectiveComplexity,
     EfficientMPRT,
     FaithfulnessCorrelation,
     Infidelity,
     Insertion,
+    LocalLipschitz,
     MaxSensitivity,
+    Monotonicity,
     NullPlayer,
     PointingGame,
     RandomLogit,
@@ -29,6 +32,7 @@ from probe.metrics import (
     SeedStability,
     SensitivityN,
     Sparseness,
+    Sufficiency,
 )
 from probe.model import Model
 from probe.results import Attribution
@@ -130,8 +134,10 @@ def cases() -> Iterator[Case]:
     asked: dict[str, Any] = {"model": model, "best": best, "worse": _rolled(best)}
     for curve in (Deletion(), Insertion()):
         yield Case(about="areas of sorted contributions", metric=curve, expected=_lead(best.values), **asked)
-    for metric in (FaithfulnessCorrelation(), SensitivityN(), Infidelity()):
+    for metric in (FaithfulnessCorrelation(), SensitivityN(), Infidelity(), Monotonicity()):
         yield Case(about="contributions of a linear model", metric=metric, expected=1, **asked)
+    for top, known in ((Sufficiency(), _missing(best.values)), (EffectiveComplexity(), _needed(best.values))):
+        yield Case(about="sorted contributions", metric=top, expected=known, column=0, **asked)
     yield Case(about="weights that are 0", metric=NullPlayer(), expected=1, **asked)
     yield Case(about="a method agrees with itself", metric=Agreement(other=InputXGradient()), expected=1, **asked)
     path = IntegratedGradients()(model, inputs, targets)
@@ -152,7 +158,7 @@ def _asking_again(model: Model, inputs: Inputs, targets: Labels) -> Iterator[Cas
     """Cases of the metrics that explain again: other inputs, other outputs, other weights."""
     slopes, ignoring, unsteady = (method(model, inputs, targets) for method in (Saliency(), Ignoring(), Unsteady()))
     asked: dict[str, Any] = {"model": model, "best": slopes}
-    for steady in (MaxSensitivity(), RankStability()):
+    for steady in (MaxSensitivity(), RankStability(), LocalLipschitz()):
         yield Case(about="a constant gradient", metric=steady, worse=unsteady, expected=1, **asked)
     smooth, drawn = (method(model, inputs, targets) for method in (SmoothGrad(draws=4), Drawn()))
     about = "a constant gradient, whatever the noise"
@@ -199,6 +205,24 @@ def _layer(weight: Tensor) -> nn.Module:
 def _rolled(result: Attribution) -> Attribution:
     """A degraded copy: each value at a feature some places further."""
     return replace(result, values=result.values.flatten(1).roll(5, 1).view_as(result.values))
+
+
+def _missing(values: Tensor) -> float:
+    """How far the top features of a sum of these values are from all of it, averaged up to half of them."""
+    return float(_left(values)[:, : FEATURES // 2].abs().mean())
+
+
+def _needed(values: Tensor) -> float:
+    """The share of these values, largest first, from which on their sum is within a tenth of all of it."""
+    off = _left(values).abs() > 0.1 * values.sum(1, keepdim=True).abs()
+    last = (off * torch.arange(1, FEATURES + 1)).amax(1)
+    return float((last + 1).double().mean() / FEATURES)
+
+
+def _left(values: Tensor) -> Tensor:
+    """What is left of the sum of these values as one after another is taken out, the largest first."""
+    ordered = values.gather(1, values.abs().sort(dim=1, descending=True).indices)
+    return values.sum(1, keepdim=True) - ordered.cumsum(1)
 
 
 def _lead(values: Tensor) -> float:
