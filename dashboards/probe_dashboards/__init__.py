@@ -37,7 +37,6 @@ OPTIONS = {
     "theme.dark.primaryColor": "#56B4E9",
     "theme.baseRadius": "small",
     "theme.paddingTop": "2.5rem",
-    "theme.metricValueFontSize": "1.75rem",
 }
 
 

@@ -280,9 +280,9 @@ def not_run(what: str, why: str, how: str = "") -> None:
         st.code(how, language=None)
 
 
-def metric_card(label: str, value: str, interval: str) -> None:
-    """A number in a card, with its interval."""
-    st.metric(label, value, border=True, delta=interval, delta_color="off", delta_arrow="off", width=160)
+def cards(numbers: Sequence[tuple[str, str, str]]) -> None:
+    """Numbers side by side: what each is of, in Markdown of the marks that `marks` knows, and its interval, or none."""
+    st.html(links.cards(numbers))
 
 
 def _mark(words: Sequence[str]) -> int:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import PurePosixPath
 from typing import Any, Literal
 
@@ -248,7 +249,7 @@ class Manifest:
             if not listed or not re.fullmatch("[0-9a-f]{64}", sha):
                 raise ValueError(f"it lists the file {file!r:.60}, which no audit writes")
 
-    @property
+    @cached_property
     def task(self) -> Task:
         """The meaning of the model's outputs."""
         return from_json(self.model.task)

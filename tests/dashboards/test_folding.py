@@ -7,8 +7,9 @@ from probe_dashboards.screens import methods as screen
 from probe_dashboards.views import methods, panels
 from streamlit.testing.v1 import AppTest
 
+from probe.audit import read
 from probe.registry import FAMILIES, listed
-from tests.dashboards.test_pages import show, tables, text  # noqa: F401  a fixture
+from tests.dashboards.test_pages import cards, show, tables, text  # noqa: F401  a fixture
 
 
 @pytest.fixture(autouse=True)
@@ -37,6 +38,16 @@ def test_a_csv_is_written_when_it_is_downloaded(show, bundles, monkeypatch):  # 
     app.run()
     assert not app.exception
     assert len(app.get("download_button")) == 1
+
+
+def test_what_can_be_downloaded_from_the_first_page_is_sent_to_those_who_ask(show, copied):  # noqa: F811
+    read(copied).write_report("<p>it</p>")
+    app = show(copied)
+    buttons = [each.proto for each in app.get("download_button")]
+    assert [each.label for each in buttons] == ["The report, to print or share", "Download the plan"]
+    assert not [each.label for each in buttons if each.url], "a browser fetches what a button holds when it is drawn"
+    assert not app.code, "its parts are large, and no number of the first page needs them"
+    assert cards(app)
 
 
 @pytest.mark.slow

@@ -166,7 +166,9 @@ def test_a_changed_filter_is_in_the_address_and_begins_at_the_first_page(show, b
     assert re.findall(r">(\d+)</a>", markup(app)) == [str(row) for row in range(100, 150)]
     app.button(key="to Next").click().run()
     assert app.query_params["page"] == ["4"] or app.query_params["page"] == "4"
-    app.selectbox(key="in-race").select("other").run()
+    assert "in-race" not in {box.key for box in app.selectbox}, "what few ask for is drawn where it was sent for"
+    app.session_state["filters page"] = True
+    app.run().selectbox(key="in-race").select("other").run()
     app.text_input(key="search").set_value("female").run()
     app.number_input(key="bound from").set_value(60.0).run()
     assert "page" not in app.query_params
@@ -176,6 +178,20 @@ def test_a_changed_filter_is_in_the_address_and_begins_at_the_first_page(show, b
     assert re.findall(r">(\d+)</a>", markup(app)) == [str(row) for row in expected]
     next(each for each in app.button if each.label == "Clear the filter").click().run()
     assert set(app.query_params) == {"run"}
+
+
+@pytest.mark.parametrize("page", ["rows", "instance"])
+def test_a_filter_that_is_folded_away_applies_and_is_told_of(show, bundles, page):
+    app = show(bundles.table.folder.parent, page, **{"in-sex": "female", "answer": "50k", "of": "all"})
+    key = "filters page" if page == "rows" else "filters row"
+    assert app.selectbox(key="in-sex").value == "female", "a link that asks for more opens what is folded away"
+    found = [each.value for each in (*app.header, *app.caption)], [box.label for box in app.selectbox]
+    app.session_state[key] = False
+    app.run()
+    assert "in-sex" not in {box.key for box in app.selectbox}
+    assert "Filters that are folded away are in use." in {each.value for each in app.caption}
+    told = found[0][1] if page == "rows" else next(label for label in found[1] if label.startswith("Example"))
+    assert told in [each.value for each in (*app.header, *app.caption)] + [box.label for box in app.selectbox]
 
 
 @pytest.mark.parametrize("query", [{"from": "nan"}, {"to": "<b>"}, {"page": "99"}, {"sort": "luck"}, {"broken": "x"}])
@@ -270,6 +286,8 @@ def test_the_python_of_the_page_of_rows_gives_all_rows_that_match(bundles):
 @pytest.mark.parametrize("page", ["rows", "instance"])
 def test_names_of_groups_that_attack_are_text_in_the_labels_of_their_filters(show, bundles, page):
     app = show(bundles.hostile.folder, page)
+    app.session_state[f"filters {'page' if page == 'rows' else 'row'}"] = True
+    app.run()
     assert not app.exception
     labels = [box.label for box in (*app.selectbox, *app.number_input, *app.text_input)]
     assert any("evil" in label for label in labels)

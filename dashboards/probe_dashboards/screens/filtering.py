@@ -27,30 +27,55 @@ def kept(opened: Opened) -> Wanted:
     return Wanted(one=one, broken=broken, least=least, most=most, search=search)
 
 
-def controls(opened: Opened, drops: str, base: Wanted, default: str = "all", *, sure: bool = True) -> Wanted:
+def controls(opened: Opened, drops: str, base: Wanted, default: str = "all", *, every: bool = False) -> Wanted:
     """The filter in the address, with a control for each part; a change drops the part of the address named `drops`.
 
-    `base` is what `kept` found.
+    `base` is what `kept` found, which has controls too if `every`. What few ask for is folded away, and a browser
+    draws it only for those who do.
     """
-    bundle = opened.bundle
-    classes = {ANY: "any"} | examples.classes(bundle, base.one)
+    bundle, judged = opened.bundle, examples.right(opened.bundle) is not None
     ask = partial(widgets.control, opened, drops=drops, width=170)
-    of = ask("of", f"Of {examples.count(bundle):,}", examples.EXPLAINED, default)
-    outcome = ask("outcome", "Answer is", examples.OUTCOMES) if examples.right(bundle) is not None else ANY
-    answer = label = sureness = ANY
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        of = ask("of", f"Of {examples.count(bundle):,}", examples.EXPLAINED, default)
+        outcome = ask("outcome", "Answer is", examples.OUTCOMES) if judged else ANY
+        if every:
+            _search(base, drops)
+    parts = _parts(opened, base, every=every)
+    used = [key for key in parts if st.query_params.get(key, ANY) != ANY]
+    used += [key for key in (*BOUNDS, "one", "broken") if every and key in st.query_params]
+    if not parts and not every:
+        return replace(base, of=of, outcome=outcome)
+    more = st.expander("More filters", key=f"filters {drops}", expanded=bool(used), on_change="rerun")
+    with more, st.container(horizontal=True, vertical_alignment="bottom"):
+        if more.open:
+            found = {key: ask(key, *each) for key, each in parts.items()}
+            if every:
+                _besides(opened, base, drops)
+        else:
+            found = {key: widgets.asked(opened, key, list(titles)) for key, (_, titles) in parts.items()}
+    if used and not more.open:
+        st.caption("Filters that are folded away are in use.")
+    groups = {key.removeprefix("in-"): value for key, value in found.items() if key.startswith("in-")}
+    answer, label, sure = (found.get(key, ANY) for key in ("answer", "label", "sure"))
+    return replace(base, of=of, outcome=outcome, answer=answer, label=label, sure=sure, groups=groups)
+
+
+def _parts(opened: Opened, base: Wanted, *, every: bool) -> dict[str, tuple[str, dict[str, str]]]:
+    """What few filter by, by its key in the address: its title, and the choices."""
+    bundle = opened.bundle
+    parts: dict[str, tuple[str, dict[str, str]]] = {}
     if examples.are_classes(bundle):
-        answer, label = ask("answer", "Answer", classes), ask("label", "Label", classes)
-    if sure and bundle.manifest.task.one_class:
-        sureness = ask("sure", "Probability of the answer", examples.SURE)
-    groups = {
-        attribute: ask(f"in-{attribute}", as_label(name), {ANY: "any"} | examples.groups(bundle, attribute))
-        for attribute, name in examples.attributes(bundle).items()
-    }
-    return replace(base, of=of, outcome=outcome, answer=answer, label=label, sure=sureness, groups=groups)
+        classes = {ANY: "any"} | examples.classes(bundle, base.one)
+        parts |= {"answer": ("Answer", classes), "label": ("Label", classes)}
+    if (not every or "sure" in st.query_params) and bundle.manifest.task.one_class:
+        parts["sure"] = "Probability of the answer", dict(examples.SURE)
+    for attribute, name in examples.attributes(bundle).items():
+        parts[f"in-{attribute}"] = as_label(name), {ANY: "any"} | examples.groups(bundle, attribute)
+    return parts
 
 
-def more(opened: Opened, base: Wanted, drops: str) -> None:
-    """The controls of what `kept` reads."""
+def _besides(opened: Opened, base: Wanted, drops: str) -> None:
+    """The controls of what `kept` reads, but the search."""
     bundle = opened.bundle
     ones = examples.ones(bundle)
     unnamed = ANY if bundle.manifest.task.kind != "regression" else next(iter(ones))
@@ -65,6 +90,9 @@ def more(opened: Opened, base: Wanted, drops: str) -> None:
             _bound(key, as_label(f"{measured} {key}{unit}"), value, drops)
     if flips.norms(bundle):
         widgets.select("broken", "Under attack", base.broken, {ANY: "any"} | flips.STATES, drops=drops, width=200)
+
+
+def _search(base: Wanted, drops: str) -> None:
     st.session_state["search"] = base.search
     st.text_input("Search", key="search", max_chars=state.LONGEST, on_change=_write, args=("search", drops), width=220)
 

@@ -60,8 +60,7 @@ def _wanted(opened: Opened) -> examples.Wanted:
     there = row.isascii() and row.isdigit() and len(row) < 10 and int(row) < examples.count(bundle)
     default = "all" if not known or (there and row not in known) else "explained"
     base = filtering.kept(opened)
-    with st.container(horizontal=True):
-        wanted = filtering.controls(opened, "row", base, default)
+    wanted = filtering.controls(opened, "row", base, default)
     if base != examples.Wanted():
         with st.container(horizontal=True, vertical_alignment="center"):
             st.text(f"The link also asks for {examples.asked_besides(bundle, base)}.")
@@ -123,8 +122,8 @@ def _explanations(opened: Opened, row: int) -> None:
                 st.markdown(f"**{md(name)}**")
                 _explanation(opened, row, method, name, shown)
                 st.caption(md(explained.caption(bundle, method)))
-                for line in explained.badges(bundle, method):
-                    st.markdown(f":small[{line.replace(' = ', f'{NO_BREAK}={NO_BREAK}')}]")
+                lines = explained.badges(bundle, method)
+                st.markdown("\n\n".join(f":small[{ln.replace(' = ', f'{NO_BREAK}={NO_BREAK}')}]" for ln in lines))
     if instance.features(bundle, row):  # the words of a text that was not kept are unknown
         widgets.data_expander("Values by feature", lambda: explained.attributions(bundle, row))
     if promising := together.promising(bundle, row):

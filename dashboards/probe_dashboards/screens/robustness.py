@@ -86,6 +86,4 @@ def _curves(opened: Opened, norm: str, *key: str) -> dict[str, Panel]:
 def _worst(own: Attacks) -> None:
     found = own.worst
     st.markdown(f"Worst case over all attacks, with 95 % Wilson intervals, n = {found.counted}")
-    with st.container(horizontal=True):
-        for point in found.points:
-            widgets.metric_card(md(point.at), point.written.value, f"[{point.written.ends}]")
+    widgets.cards([(md(point.at), point.written.value, f"[{point.written.ends}]") for point in found.points])

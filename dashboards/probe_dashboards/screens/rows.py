@@ -25,9 +25,7 @@ def draw(opened: Opened) -> None:
         widgets.not_run("The model", robustness.reason(bundle, "performance"))
         return
     base = filtering.kept(opened)
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        wanted = filtering.controls(opened, "page", base, sure="sure" in st.query_params)
-        filtering.more(opened, base, "page")
+    wanted = filtering.controls(opened, "page", base, every=True)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         sort = widgets.control(opened, "sort", "Sort by", rows.sorts(bundle, wanted.one), drops="page", width=220)
         order = widgets.control(opened, "order", "Order", rows.ORDERS, drops="page", width=170)

@@ -1,6 +1,7 @@
 """Is anything wrong, how sure is that, and what was not tested?"""
 
 from functools import partial
+from typing import Any
 
 import streamlit as st
 
@@ -23,18 +24,17 @@ def draw(opened: Opened) -> None:
     """Draw the page."""
     bundle = opened.bundle
     widgets.heading(md(bundle.name), "Is anything wrong, how sure is that, and what was not tested?")
-    for head, sentence in summary.sentences(bundle).items():
-        st.markdown(f"**{head}.** {md(sentence)}")
-    st.markdown(md(" ".join(summary.verdict(bundle)[1:])))
+    said = [f"**{head}.** {md(sentence)}" for head, sentence in summary.sentences(bundle).items()]
+    st.markdown("\n\n".join([*said, md(" ".join(summary.verdict(bundle)[1:]))]))
     _report(opened)
     if caution := summary.origin(bundle):
         st.warning(caution, icon=":material/help:")
     st.caption("Findings about the model")
-    _counts(summary.counts(bundle))
-    if apart := summary.checks(bundle):
-        st.caption(f"Checks of the explanations and attacks themselves, counted apart: {md(apart)}.")
-    if few := summary.few_rows(bundle):
-        st.caption(md(few))
+    widgets.cards([(status(name), str(count), "") for name, count in summary.counts(bundle).items()])
+    apart = summary.checks(bundle)
+    more = [f"Checks of the explanations and attacks themselves, counted apart: {md(apart)}."] if apart else []
+    if more := [*more, *filter(None, [md(summary.few_rows(bundle))])]:
+        st.caption("\n\n".join(more))
     widgets.section("Findings", "findings")
     wanted = widgets.control(
         opened, "status", "Show", {"all": "all findings"} | dict(zip(STATUSES, STATUSES, strict=True))
@@ -64,41 +64,39 @@ def draw(opened: Opened) -> None:
         widgets.table(absent, "Checks that were not run, and why")
     widgets.section("What was audited")
     widgets.table(summary.subject(bundle), "Model, data and machine of this audit")
-    st.caption("SHA-256 digests of")
-    st.code(summary.digests(bundle), language=None, wrap_lines=True)
+    folded("SHA-256 digests", "digests", lambda: _code(summary.digests(bundle)))
     widgets.data_expander("Steps and their cost", lambda: summary.steps(bundle))
     widgets.section("The plan")
     folded("The plan as TOML", "plan", partial(_plan, bundle))
     st.download_button(
         "Download the plan",
-        summary.plan(bundle),
+        lambda: summary.plan(bundle),
         "plan.toml",
         "application/toml",
         icon=":material/download:",
         on_click="ignore",
     )
     widgets.section("How to reproduce")
-    st.code(summary.reproduce(bundle), language=None, wrap_lines=True)
+    folded("Commands that check this audit and make it again", "commands", lambda: _code(summary.reproduce(bundle)))
 
 
 def _report(opened: Opened) -> None:
     """The report that was written with the audit, or the command that writes one."""
-    page = summary.report(opened.bundle)
-    if page is None:
+    bundle = opened.bundle
+    if summary.report(bundle) is None:
         st.text("This audit has no report. Write one:")
-        st.code(summary.write_report(opened.bundle), language=None, wrap_lines=True)
+        st.code(summary.write_report(bundle), language=None, wrap_lines=True)
         return
     name = "The report, to print or share"
-    st.download_button(
-        name, page, "report.html", "text/html", icon=":material/description:", on_click="ignore", type="primary"
-    )
+    look: dict[str, Any] = {"icon": ":material/description:", "on_click": "ignore", "type": "primary"}
+    # Read when it is asked for: what a button holds is fetched by each browser that shows it.
+    st.download_button(name, lambda: summary.report(bundle) or summary.CHANGED, "report.html", "text/html", **look)
 
 
 def _plan(bundle: Bundle) -> None:
     st.code(summary.plan(bundle), language="toml", wrap_lines=True)
 
 
-def _counts(counts: dict[str, int]) -> None:
-    with st.container(horizontal=True):
-        for name, count in counts.items():
-            st.metric(status(name), count, border=True, width=150)
+def _code(text: str) -> None:
+    # Folded away, as a browser takes long to load what marks and copies code, and the first page needs it for nothing.
+    st.code(text, language=None, wrap_lines=True)

@@ -1,6 +1,6 @@
 """Addresses of other pages, and tables, whose cells may lead there."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import NamedTuple
 from urllib.parse import urlencode
@@ -43,6 +43,17 @@ def html(frame: pd.DataFrame, alt: str, *, marked: bool = False) -> str:
         f'<div class="{look}" role="region" tabindex="0" aria-label="{_attribute(escape(visible(alt)))}"><table>'
         f"<thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table></div>"
     )
+
+
+def cards(numbers: Sequence[tuple[str, str, str]]) -> str:
+    """Cards as HTML, each with what its number is of, in Markdown, the number, and its interval, or none."""
+    parts = (
+        f"<div><dt>{marks.html(of)}</dt><dd>{escape(visible(number))}</dd>"
+        + (f'<dd class="small">{escape(visible(ends))}</dd>' if ends else "")
+        + "</div>"
+        for of, number, ends in numbers
+    )
+    return f'<dl class="numbers">{"".join(parts)}</dl>'
 
 
 def _attribute(name: str) -> str:

@@ -110,6 +110,9 @@ def report(bundle: Bundle) -> bytes | None:
     return page if hashlib.sha256(page).hexdigest() == bundle.manifest.report_sha256 else None
 
 
+CHANGED = b"The report has changed since its page was shown; load the page again."
+
+
 def write_report(bundle: Bundle) -> str:
     """The command that writes the report."""
     return f"probe report {shlex.quote(str(bundle.folder))}"
