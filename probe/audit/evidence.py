@@ -15,6 +15,7 @@ from probe.audit.expected import Planned, planned
 from probe.audit.explaining_attacked import Explained
 from probe.audit.manifest import ThreatRecord
 from probe.audit.measuring import measure, measure_answers, measure_each, padded
+from probe.audit.neighbours import neighbours
 from probe.audit.pieces import SHOWN, Piece, joined
 from probe.audit.plan import Plan, record_of
 from probe.audit.proving import certify, search, survey
@@ -99,7 +100,7 @@ def steps(
     explained: Explained | None = None
     if plan.explain.methods and plan.explain.sample:
         rows = keep(data.draw(plan.explain.sample, plan.seed))
-        yield _instances(next(coming), model, data, rows)
+        yield _instances(next(coming), plan, model, data, rows)
         shared = shared or Shared()
         asked: dict[str, Explainer] = {}
         for explainer in plan.explainers():
@@ -179,7 +180,7 @@ def _predictions(step: Planned, plan: Plan, model: Model, data: Dataset) -> Step
     return Step(step, {}, len(data), unit_of_predictions(model, data.inputs), ask)
 
 
-def _instances(step: Planned, model: Model, data: Dataset, rows: Tensor) -> Step:
+def _instances(step: Planned, plan: Plan, model: Model, data: Dataset, rows: Tensor) -> Step:
     def ask(unit: slice, advance: Advance) -> Piece:
         few = data[rows]
         whose, inputs = of_examples(model, few), few.inputs
@@ -193,7 +194,8 @@ def _instances(step: Planned, model: Model, data: Dataset, rows: Tensor) -> Step
             arrays["truth"] = to_numpy(few.truth)
         told = whose.space.form_of(inputs).told
         words = {"described": np.array(whose.space.describe(inputs))} if told else {}
-        return Piece(unit.start, unit.stop, arrays | words)
+        near = neighbours(model.space, data, rows, plan.explain.sample, plan.seed)
+        return Piece(unit.start, unit.stop, arrays | words | near)
 
     return Step(step, {}, len(rows), max(1, len(rows)), ask)
 

@@ -16,7 +16,11 @@ from probe.task import Task, from_json
 
 SCHEMA = 2
 # Arrays that reveal cells or pixels of a row. Values by coordinate reveal its categories, and outline an image.
-OF_INPUTS = frozenset({"inputs", "truth", "described", "values", "shown", "moved", "before", "after", "candidates"})
+# How near rows are to each other says which are twins.
+OF_INPUTS = frozenset(
+    {"inputs", "truth", "described", "values", "shown", "moved", "before", "after", "candidates"}
+    | {"near", "near_far", "near_within", "near_among"}
+)
 VALUES = "values-"  # begins the names of an attack's arrays of values by coordinate, one for each explainer
 
 Config = Mapping[str, Any]  # a method by its name, with settings

@@ -11,14 +11,16 @@ import numpy as np
 import pandas as pd
 import pytest
 import streamlit as st
+import torch
 from scipy.special import softmax
 from streamlit.components.v2 import manifest_scanner
 from streamlit.runtime.scriptrunner.script_cache import ScriptCache
 from streamlit.testing.v1 import local_script_runner
 
-from probe import Model, Space, plots
+from probe import Dataset, Model, Space, plots
 from probe.audit import Bundle, read
 from probe.audit.assessment import assess
+from probe.audit.neighbours import neighbours
 from probe.formatting import SUMS
 from probe.plots import canvas
 from probe.registry import declared, discover
@@ -271,7 +273,9 @@ def _start(
     if explainers:
         shown = {"rows": rows[::4], "inputs": inputs[rows[::4]]}
         words = {"described": np.vectorize("{:.3g}".format)(shown["inputs"])} if len(shape) == 1 else {}
-        _record(bundle, "instances", "explanation", {}, shown | words)
+        data = Dataset(torch.tensor(inputs), torch.tensor(labels), space=Space(bounds=(0.0, 1.0)), classes=classes)
+        near = neighbours(data.space, data, torch.tensor(rows[::4]), 8, 0)
+        _record(bundle, "instances", "explanation", {}, shown | words | near)
     for better, method in enumerate(explainers):
         _record(
             bundle,

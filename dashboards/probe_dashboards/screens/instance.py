@@ -1,4 +1,4 @@
-"""Why this answer, do the methods agree, and how little changes it?"""
+"""Why this answer, do the methods agree, which rows are alike, and how little changes it?"""
 
 from math import isfinite
 
@@ -10,7 +10,7 @@ from probe.formatting import share
 from probe.text import visible
 from probe_dashboards import widgets
 from probe_dashboards.screens import filtering
-from probe_dashboards.views import attacked, before_after, examples, explained, instance, robustness, together
+from probe_dashboards.views import attacked, before_after, examples, explained, instance, near, robustness, together
 from probe_dashboards.views.runs import Opened
 from probe_dashboards.views.words import NO_BREAK, md
 
@@ -31,6 +31,7 @@ def draw(opened: Opened) -> None:
     if row is not None:
         _answer(opened, row)
         _explanations(opened, row)
+        _near(opened, row)
         _attack(opened, row)
 
 
@@ -165,6 +166,21 @@ def _explanation(opened: Opened, row: int, method: str, name: str, shown: str) -
     caption = ": ".join(filter(None, (visible(name), explained.scale(opened.bundle, row, method, shown))))
     width = instance.drawer(opened.bundle).pixels[1]
     widgets.figure(opened, "explained", caption, str(row), method, shown, width=width)
+
+
+def _near(opened: Opened, row: int) -> None:
+    """The rows that are most like this one."""
+    bundle, found = opened.bundle, near.found(opened.bundle, row)
+    widgets.section("The nearest rows", "near")
+    if found is None:
+        st.text(near.why_none(bundle))
+        return
+    st.markdown(md(near.said(bundle, found)))
+    for side, title in near.sides(bundle).items():
+        if rows := getattr(found, side):
+            st.subheader(title, anchor=False)
+            widgets.table(near.table(bundle, opened.id, rows), f"The nearest rows {title.lower()}")
+    widgets.behind(opened, near.panel(bundle, row, found))
 
 
 def _attack(opened: Opened, row: int) -> None:

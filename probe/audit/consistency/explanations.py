@@ -1,5 +1,6 @@
 """Explanations, and the examples that they explain."""
 
+from collections.abc import Mapping
 from math import prod
 
 import numpy as np
@@ -23,6 +24,7 @@ def check_instances(step: Step) -> None:
     if step.plan.keeps_inputs:
         check_form(name, arrays["inputs"], (len(rows), *data.shape))
         _check_truth(name, arrays.get("truth"), (len(rows), *data.shape))
+        check_near(name, arrays, count)
     elif "features" not in arrays:
         return
     features = _features(step)
@@ -37,6 +39,26 @@ def _check_truth(name: str, truth: Array | None, shape: tuple[int, ...]) -> None
     if truth is not None:
         check_form(name, truth, shape)
         expect(bool((truth != 0).reshape(shape[0], -1).any(1).all()), name, "a row has an empty mask of the truth")
+
+
+def check_near(name: str, arrays: Mapping[str, Array], count: int) -> None:
+    """Check that the neighbours, if there are any, are other rows, each once, and the nearer ones first."""
+    if "near" not in arrays:
+        return
+    rows, near, far = arrays["rows"], arrays["near"], arrays["near_far"]
+    expect(near.ndim > 0, name, "its neighbours are no table")
+    check_form(name, near, (len(rows), near.shape[-1]), "i")
+    check_form(name, far, near.shape, "f")
+    for part in ("near_within", "near_among"):
+        check_form(name, arrays[part], (len(rows),))
+        expect(bool((arrays[part] >= 0).all()), name, f"{part} is below 0")
+    known = near >= 0
+    expect(bool(((near >= -1) & (near < count) & (near != rows[:, None])).all()), name, "a neighbour is no other row")
+    twice = any(len(np.unique(own[there])) != there.sum() for own, there in zip(near, known, strict=True))
+    expect(not twice, name, "a row is named twice among the neighbours of another")
+    ordered = far.shape[1] < 2 or bool((far[:, 1:] >= far[:, :-1]).all())
+    fits = bool((known == np.isfinite(far)).all() and (far >= 0).all())
+    expect(ordered and fits, name, "the distances of neighbours are not in order")
 
 
 def check_explanation(step: Step) -> None:

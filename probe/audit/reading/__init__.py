@@ -44,6 +44,7 @@ from probe.audit.reading.groups import (
 from probe.audit.reading.kept import Kept, Moved, changes, kept, moved, place, why_not_kept
 from probe.audit.reading.ledger import ledger, tallied
 from probe.audit.reading.measured import Evidence, Measurement, evidence, measured, readings, reliability
+from probe.audit.reading.near import Near, Neighbour, near
 from probe.audit.reading.proofs import Certified, Proof, certificates, surveys
 from probe.audit.reading.ranked import Ranked, ranked, ranks_note
 from probe.audit.reading.searched import Candidate, Change, Search, moves, searches
@@ -88,6 +89,8 @@ __all__ = [
     "Measurement",
     "Missing",
     "Moved",
+    "Near",
+    "Neighbour",
     "Point",
     "Price",
     "Proof",
@@ -145,6 +148,7 @@ __all__ = [
     "mistakes",
     "moved",
     "moves",
+    "near",
     "of_numbers",
     "origin",
     "outputs",
