@@ -22,7 +22,7 @@ def kept(opened: Opened) -> Wanted:
     bundle = opened.bundle
     one = _asked(opened, "one", {ANY: "any"} | examples.ones(bundle))
     broken = _asked(opened, "broken", {ANY: "any"} | flips.STATES)
-    least, most = (_number(opened, key, default) for key, default in BOUNDS.items())
+    least, most = (number(opened, key, default) for key, default in BOUNDS.items())
     search = st.query_params.get("search", "")[: state.LONGEST]
     return Wanted(one=one, broken=broken, least=least, most=most, search=search)
 
@@ -87,7 +87,7 @@ def _besides(opened: Opened, base: Wanted, drops: str) -> None:
     if np.isfinite(values).any():
         unit = "" if bundle.manifest.task.kind == "regression" else " (%)"
         for key, value in (("from", base.least), ("to", base.most)):
-            _bound(key, as_label(f"{measured} {key}{unit}"), value, drops)
+            bound(key, as_label(f"{measured} {key}{unit}"), value, drops)
     if flips.norms(bundle):
         widgets.select("broken", "Under attack", base.broken, {ANY: "any"} | flips.STATES, drops=drops, width=200)
 
@@ -109,7 +109,8 @@ def _asked(opened: Opened, key: str, titles: dict[str, str]) -> str:
     return widgets.asked(opened, key, list(titles))
 
 
-def _number(opened: Opened, key: str, default: float) -> float:
+def number(opened: Opened, key: str, default: float) -> float:
+    """A number in the address."""
     given = st.query_params.get(key, "")
     try:
         value = float(given) if given else default
@@ -124,7 +125,8 @@ def _number(opened: Opened, key: str, default: float) -> float:
     return value
 
 
-def _bound(key: str, title: str, value: float, drops: str) -> None:
+def bound(key: str, title: str, value: float, drops: str) -> None:
+    """A field for a number, which is kept in the address; a change drops the part of the address named `drops`."""
     name = f"bound {key}"
     st.session_state[name] = value if isfinite(value) else None
     st.number_input(title, key=name, step=1.0, format="%.6g", on_change=_write, args=(key, drops, name), width=170)

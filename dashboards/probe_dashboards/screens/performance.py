@@ -11,6 +11,7 @@ from probe.statistics import Estimate
 from probe.text import visible
 from probe_dashboards import widgets
 from probe_dashboards.folding import folded
+from probe_dashboards.screens import slicing
 from probe_dashboards.views import decided, examples, performance, robustness, sliced
 from probe_dashboards.views.examples import ANY
 from probe_dashboards.views.runs import Opened
@@ -41,6 +42,7 @@ def draw(opened: Opened) -> None:
     else:
         _classes(opened, one)
     _slices(opened, one)
+    slicing.draw(opened, one)
 
 
 def _one(opened: Opened) -> str:

@@ -25,6 +25,7 @@ from probe.audit.reading.decided import (
 )
 from probe.audit.reading.equalised import Equalised, Price, equalised, price
 from probe.audit.reading.explained import between, captioned, features_of
+from probe.audit.reading.free import Part, asked_features, part
 from probe.audit.reading.groups import (
     RATES,
     Gap,
@@ -91,6 +92,7 @@ __all__ = [
     "Moved",
     "Near",
     "Neighbour",
+    "Part",
     "Point",
     "Price",
     "Proof",
@@ -109,6 +111,7 @@ __all__ = [
     "answer_name",
     "answered",
     "area",
+    "asked_features",
     "attacks",
     "attributes",
     "before_after",
@@ -152,6 +155,7 @@ __all__ = [
     "of_numbers",
     "origin",
     "outputs",
+    "part",
     "performance",
     "place",
     "predicted",

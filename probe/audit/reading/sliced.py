@@ -53,7 +53,7 @@ def predicted(bundle: Bundle, output: str = "") -> pd.DataFrame:
     parts = [found.iloc[rows] for rows in np.array_split(order, 10) if len(rows)]
     lines = []
     for part in parts:
-        answer, off = _mean(part["answer"].to_numpy()), _mean(part["error"].abs().to_numpy(), least=0.0)
+        answer, off = mean_of(part["answer"].to_numpy()), mean_of(part["error"].abs().to_numpy(), least=0.0)
         lines.append((part["label"].min(), part["label"].max(), *answer[:3], *off[:3], len(part)))
     names = ["label_from", "label_to", "answer", "answer_low", "answer_high", "off", "off_low", "off_high", "n"]
     return pd.DataFrame(lines, columns=names)
@@ -65,19 +65,19 @@ def slices(bundle: Bundle, name: str = "") -> pd.DataFrame:
     Of numbers it is the mean absolute error, with a t interval. `name` is that of a label or of a number.
     """
     smallest = bundle.manifest.plan.bias.min_group_size
-    seen = _seen(bundle, name)
+    seen = measured_by_row(bundle, name)
     if not bundle.has("tables/groups.csv") or seen is None:
         return pd.DataFrame(columns=list(SLICES))
     share = seen.dtype == bool
     lines = []
     for attribute, group, rows in _groups(bundle.groups()):
-        estimate = proportion(seen[rows]) if share else _mean(seen[rows], least=0.0)
+        estimate = proportion(seen[rows]) if share else mean_of(seen[rows], least=0.0)
         lines.append((attribute, group, estimate.n, *estimate[:3], estimate.n < smallest))
     return pd.DataFrame(lines, columns=list(SLICES))
 
 
-def _seen(bundle: Bundle, name: str) -> NDArray[np.generic] | None:
-    """Of each row whether it is right, or by how much it is off."""
+def measured_by_row(bundle: Bundle, name: str) -> NDArray[np.generic] | None:
+    """Of each row whether it is right, or by how much it is off; None where nothing tells."""
     task = bundle.manifest.task
     if task.kind == "regression":
         return np.asarray(errors(bundle, name)["error"].abs())
@@ -96,7 +96,7 @@ def _groups(table: pd.DataFrame) -> Iterator[tuple[tuple[str, ...], tuple[str, .
                 yield tuple(map(str, chosen)), tuple(map(str, names)), np.asarray(rows)
 
 
-def _mean(values: NDArray[np.generic], least: float = -np.inf) -> Estimate:
+def mean_of(values: NDArray[np.generic], least: float = -np.inf) -> Estimate:
     """The mean with a t interval, none of fewer than two rows; `least` is the smallest that a value can be."""
     numbers = np.asarray(values, dtype=float)
     n, value = len(numbers), float(numbers.mean())
