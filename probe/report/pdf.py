@@ -13,13 +13,22 @@ LARGEST = 5 * 2**20  # bytes
 PATIENCE = 180  # seconds
 
 
+def unprintable() -> str:
+    """Why a page should not be printed by a server that others can reach, as a sentence; empty if it may."""
+    if _browser() is None:
+        return "There is no Chromium or Chrome on this machine to print with."
+    if os.geteuid() == 0:
+        return "The viewer runs as root, and a Chromium of root has no sandbox, so that the page starts none."
+    return ""
+
+
 def to_pdf(page: str) -> bytes:
     """A page of `render` as PDF.
 
     Raises:
         Unsupported: if there is no Chromium, it gave nothing, or the PDF is too large to send.
     """
-    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
+    browser = _browser()
     if browser is None:
         raise Unsupported(
             "there is no Chromium or Chrome on this machine to print with; install one, or open the page in any "
@@ -48,3 +57,7 @@ def to_pdf(page: str) -> bytes:
             f"the PDF has {len(data) / 2**20:.1f} MiB, and at most {LARGEST >> 20} can be sent; choose fewer sections"
         )
     return data
+
+
+def _browser() -> str | None:
+    return next(filter(None, map(shutil.which, BROWSERS)), None)

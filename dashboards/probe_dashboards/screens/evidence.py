@@ -8,6 +8,7 @@ from probe.audit.reading import CHAPTERS
 from probe.audit.signing.countersignatures import BINDS
 from probe.report.exports import EXPORTS
 from probe_dashboards import seals, widgets
+from probe_dashboards.screens import signing_off
 from probe_dashboards.views import evidence, sealed
 from probe_dashboards.views.runs import Opened
 from probe_dashboards.views.words import md
@@ -61,6 +62,7 @@ def _sign_offs(opened: Opened) -> None:
             widgets.table(sealed.decisions(record), "Decisions about the open failures")
     if not records:
         st.text(sealed.undecided(opened.bundle))
+    signing_off.draw(opened)
 
 
 def _report(opened: Opened) -> None:
@@ -78,6 +80,7 @@ def _report(opened: Opened) -> None:
             st.download_button(
                 form.title, partial(form.write, bundle), f"{name}.{form.ending}", form.mime, on_click="ignore"
             )
+    signing_off.pdf(opened, write, repr((opened.stamp, chosen, notes, found)))
     if st.toggle("Preview of the report", key=f"preview {opened.id}"):
         # Its style forbids scripts, and every name in it is escaped.
         st.iframe(write(), height=700, alt="Preview of the report")
