@@ -1,6 +1,6 @@
 """Reductions of per-example evidence to a number with an interval, for metrics and for a verifier without torch."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from importlib.metadata import entry_points
@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from probe import calibrated, detection
+from probe import calibrated, detection, special
 from probe.errors import DataError, UnknownMethod
 from probe.statistics import (
     Estimate,
@@ -175,6 +175,20 @@ def _share_of_the_total(evidence: Floats) -> float:
     return float(evidence[:, 0].sum()) / total if total else float("nan")
 
 
+def _mean_over_repeats(evidence: Floats, layers: Sequence[str]) -> float:
+    return mean(evidence.ravel())
+
+
+def _repeats_interval(
+    evidence: Floats, level: float, draws: int, seed: int, layers: Sequence[str]
+) -> tuple[float, float]:
+    """Student's interval of the mean of the columns, which are repeats, as wide as the number of layers asks."""
+    scores = evidence.mean(0)
+    tail = (1 - level) / 2 / max(1, len(layers))
+    half = float(special.stdtrit(len(scores) - 1, 1 - tail)) * float(scores.std(ddof=1)) / len(scores) ** 0.5
+    return float(scores.mean()) - half, float(scores.mean()) + half
+
+
 def _calibration_error(evidence: Floats, bins: int) -> float:
     return calibration_error(evidence[:, 0], evidence[:, 1], bins)
 
@@ -219,6 +233,9 @@ REDUCTIONS: Mapping[str, Reduction] = {
     "own minus random": Reduction(partial(_gap, 0), partial(_gap_interval, 0)),
     "skill": Reduction(_skill),
     "share of the total": Reduction(_share_of_the_total),
+    "mean over repeats": Reduction(
+        _mean_over_repeats, _repeats_interval, ("layers",), method="Student's interval over repeats"
+    ),
     "residual share": Reduction(_residual_share),
     "calibration error": Reduction(
         _calibration_error, _calibration_interval, ("bins",), "interval by the noise of its bins"

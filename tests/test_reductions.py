@@ -130,6 +130,8 @@ def test_each_reduction_is_what_its_name_says():
     found = {name: REDUCTIONS[name].value(two) for name in ("random minus own", "own minus random", "residual share")}
     assert found == {"random minus own": 4.0, "own minus random": -4.0, "residual share": 3 / 11}
     assert reduction("mean").value(two[:, 1]) == 5.5
+    assert reduction("share of the total").value(two) == 3 / 11
+    assert isnan(reduction("share of the total").value(np.zeros((2, 2))))
     assert reduction("root of the mean").value(np.array([16.0, 2.0])) == 3
     assert reduction("proportion").value(np.array([0.0, 1.0, 1.0, 1.0])) == 0.75
     assert reduction("residual share").value(np.array([[3.0, 0.0]])) == 3 / 1e-12
@@ -146,6 +148,7 @@ def test_each_reduction_is_what_its_name_says():
         "calibration error": "interval by the noise of its bins",
         "debiased calibration error": "interval by the noise of its bins",
         "temperature": "sandwich interval",
+        "mean over repeats": "Student's interval over repeats",
         "area of pairs": "interval by placements",
         "found at false alarms": "Wilson interval, and that of the threshold",
         "missed at false alarms": "Wilson interval, and that of the threshold",

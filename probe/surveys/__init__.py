@@ -4,8 +4,10 @@ from probe.surveys.ablation import Ablation
 from probe.surveys.accumulated import AccumulatedEffects
 from probe.surveys.attack_checks import AttackChecks
 from probe.surveys.calibration import Calibration, Temperature
+from probe.surveys.concepts import TCAV
 from probe.surveys.corruptions import Corruptions
 from probe.surveys.dependence import PartialDependence
+from probe.surveys.influence import LastLayerInfluence
 from probe.surveys.interactions import PairInteractions
 from probe.surveys.layers import LayerActivation, LayerConductance
 from probe.surveys.lens import LogitLens
@@ -14,16 +16,20 @@ from probe.surveys.nearest import NearestCases
 from probe.surveys.outliers import OutlierAUROC, OutlierFPR
 from probe.surveys.patching import ActivationPatching
 from probe.surveys.permutation import PermutationImportance
+from probe.surveys.probing import LinearProbe
 
 __all__ = [
+    "TCAV",
     "Ablation",
     "AccumulatedEffects",
     "ActivationPatching",
     "AttackChecks",
     "Calibration",
     "Corruptions",
+    "LastLayerInfluence",
     "LayerActivation",
     "LayerConductance",
+    "LinearProbe",
     "LogitLens",
     "MembershipAUROC",
     "MembershipTPR",

@@ -11,10 +11,10 @@ from torch import Tensor
 from probe.contracts import Need, Survey
 from probe.contracts.common import passes
 from probe.errors import RangeError, Unsupported
-from probe.internals import Edit
 from probe.method import param, required
 from probe.model import Model
 from probe.shapes import Evidence, Inputs, Labels
+from probe.surveys.sites import slopes_at
 from probe.tensors import spans, wide
 
 OfUnits = Float[Tensor, "batch units"]
@@ -133,25 +133,10 @@ class LayerConductance(OfLayer):
         for span in spans(len(places), several):
             place = places[span].view(-1, *[1] * inputs.ndim)
             points = (start + place * (inputs - start)).flatten(0, 1)
-            found = self._seen(model, points, targets.repeat(len(place), *[1] * (targets.ndim - 1)))
+            each = targets.repeat(len(place), *[1] * (targets.ndim - 1))
+            found = slopes_at(model, self.layer, points, each)
             ends = [wide(each).reshape(len(place), len(inputs), *each.shape[1:]) for each in found]
             values, slopes = (torch.cat(each) for each in zip(before, ends, strict=True)) if before else ends
             total = total + ((slopes[1:] + slopes[:-1]) / 2 * values.diff(dim=0)).sum(0)
             before = [values[-1:], slopes[-1:]]
         return self.by_unit(model, total)
-
-    def _seen(self, model: Model, points: Inputs, targets: Labels) -> tuple[Tensor, Tensor]:
-        """The output of the layer at some points, and the gradient of the explained output with respect to it."""
-        kept: list[Tensor] = []
-
-        def watch(output: Tensor) -> Tensor:
-            if len(self.by_unit(model, output)) != len(points):
-                raise Unsupported(f"the layer {self.layer!r} of {model.name} does not give a row for each input")
-            kept.append(output.detach().requires_grad_())
-            return kept[0].clone()  # the next layer may work in place
-
-        edits: dict[str, Edit] = {self.layer: watch}
-        with model.edited(edits) as watched, torch.enable_grad(), watched.backward():
-            outputs = watched.task.pick(watched(points), targets)
-            (slopes,) = torch.autograd.grad(outputs.sum(), kept[0])
-        return kept[0].detach(), slopes

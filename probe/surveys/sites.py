@@ -13,7 +13,7 @@ from probe.errors import RangeError, Unsupported
 from probe.internals import GIVEN, Edit, attention, outline
 from probe.method import param
 from probe.model import Model
-from probe.shapes import Inputs
+from probe.shapes import Inputs, Labels
 
 AT = " at "
 HEADS = ("heads", "num_heads", "n_head", "n_heads", "num_attention_heads")  # what layers call their number of heads
@@ -154,6 +154,27 @@ def given(model: Model, inputs: Inputs, address: str) -> Tensor:
             f"name another of {', '.join(list(model.layers())[:20])}"
         )
     return found
+
+
+def slopes_at(model: Model, layer: str, inputs: Inputs, targets: Labels) -> tuple[Tensor, Tensor]:
+    """What a layer gives for inputs in one pass, and the gradient of each row's output with respect to it.
+
+    Raises:
+        Unsupported: if it does not give a row for each input.
+    """
+    kept: list[Tensor] = []
+
+    def watch(output: Tensor) -> Tensor:
+        if not isinstance(output, Tensor) or len(output) != len(inputs):
+            raise Unsupported(f"the layer {layer!r} of {model.name} does not give a row for each input")
+        kept.append(output.detach().requires_grad_())
+        return kept[0].clone()  # the next layer may work in place
+
+    edits: dict[str, Edit] = {layer: watch}
+    with model.edited(edits) as watched, torch.enable_grad(), watched.backward():
+        outputs = watched.task.pick(watched(inputs), targets)
+        (slopes,) = torch.autograd.grad(outputs.sum(), kept[0])
+    return kept[0].detach(), slopes
 
 
 def _said(parts: Any) -> int:

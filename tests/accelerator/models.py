@@ -100,7 +100,7 @@ def table() -> Case:
     )
     x = torch.rand(5, 6, generator=_source()) * torch.tensor([1.0, 90.0, 1.0, 1.0, 1.0, 5.0])
     x[:, 1], x[:, 2:5] = x[:, 1].round(), torch.eye(3)[torch.tensor([0, 1, 2, 0, 1])]
-    rows = x[:2], torch.tensor([0, 1])
+    rows = x[:4], torch.tensor([0, 1, 0, 1])
     return _case(Model(forward=network, space=space, classes=("no", "yes"), threshold=0.4, training=rows), x)
 
 

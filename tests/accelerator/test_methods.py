@@ -38,6 +38,8 @@ GIVEN = {
     "accumulated_effects": {"feature": "age"},
     "layer_activation": {"layer": "head"},
     "layer_conductance": {"layer": "head"},
+    "tcav": {"layers": ("1",), "feature": "age", "least": 0.0, "repeats": 3},
+    "last_layer_influence": {"count": 2},
     "nearest_cases": {"layer": "1", "count": 2},
     "outlier_auroc": {"layer": "1"},
     "agreement": {"other": IntegratedGradients(steps=4)},
