@@ -123,6 +123,15 @@ def count(value: Any) -> str:
     return f"{int(value):,}" if defined(value) else ""
 
 
+def counted(many: Any) -> str:
+    """A number of rows in words.
+
+    >>> counted(1), counted(16281)
+    ('1 row', '16,281 rows')
+    """
+    return f"{count(many)} row{'' if many == 1 else 's'}"
+
+
 def duration(seconds: Any) -> str:
     """A duration in seconds, or in minutes or hours if it is long."""
     if not defined(seconds):

@@ -10,11 +10,12 @@ from typing import Literal
 import pandas as pd
 
 from probe.audit.aspects import bias, explanation, performance, proofs, robustness
-from probe.audit.aspects.common import Answers, Assessment, absent, describe
+from probe.audit.aspects.common import Answers, Assessment, absent
 from probe.audit.aspects.doubts import doubted
 from probe.audit.bundle import Bundle
 from probe.audit.manifest import StepRecord
 from probe.audit.readings import COLUMNS
+from probe.audit.titles import describe
 from probe.finding import Finding
 
 __all__ = ["Assessment", "assess", "conclude"]

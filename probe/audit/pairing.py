@@ -14,7 +14,7 @@ from probe.audit.changes import Changes, changes
 from probe.audit.families import only_norm
 from probe.audit.manifest import StepRecord
 from probe.audit.readings import Part, Reading, parts, reducing
-from probe.audit.titles import title_of
+from probe.audit.titles import in_words, title_of
 from probe.bias.strata import unit_of
 from probe.finding import Aspect, Direction
 from probe.formatting import Unit, digits, norm, radius, words
@@ -141,7 +141,8 @@ def compare(first: Bundle, second: Bundle) -> Comparison:
             pairs.append(_pair(one, other, seed, "the audits use different data" if refused else ""))
     pairs += _gaps(first, second)
     norms = only_norm(first.manifest), only_norm(second.manifest)
-    found = Changes() if refused else changes(first.manifest.findings, second.manifest.findings, norms=norms)
+    told = ([in_words(each.manifest, finding) for finding in each.manifest.findings] for each in (first, second))
+    found = Changes() if refused else changes(*told, norms=norms)
     return Comparison(first.name, second.name, tuple(notes(first, second)), tuple(pairs), found, refused)
 
 

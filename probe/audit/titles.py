@@ -1,6 +1,7 @@
 """The titles of an audit's methods, with settings if a method occurs twice, and what its steps do."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from probe.audit.expected import Planned
@@ -48,9 +49,44 @@ def doing(manifest: Manifest, step: StepRecord | Planned) -> str:
 
 
 def check_of(manifest: Manifest, finding: Finding) -> str:
-    """What a finding is about; one that says that a step was not run has the name of its arrays."""
-    ended = (step for step in manifest.steps if step.name == finding.check and not step.done)
-    return next((doing(manifest, step) for step in ended), finding.check)
+    """What a finding is about, its method in words; one that says that a step was not run has the name of its arrays.
+
+    'kernel_shap: deletion beats random order' is 'kernel shap: deletion beats random order'.
+    """
+    for step in manifest.steps:
+        if step.name == finding.check and not step.done:
+            return doing(manifest, step)
+        name = name_of(manifest, step)
+        if finding.step in ("", step.name) and step.method.get("method") and finding.check.startswith(f"{name}: "):
+            return f"{title_of(manifest, step)}{finding.check.removeprefix(name)}"
+    return finding.check
+
+
+def measured_by(manifest: Manifest, finding: Finding) -> str:
+    """How a finding was measured, with the methods and their settings in words: calibration error (bins = 15)."""
+    told = {
+        describe(config): f"{title or words(str(config.get('method', '')))}{f' ({inside})' if inside else ''}"
+        for step in manifest.steps
+        for config, title in ((step.method, step.title), *((each.settings, "") for each in step.readings))
+        for inside in (settings(config),)
+        if config.get("method")
+    }
+    text = finding.method
+    for raw in sorted(told, key=len, reverse=True):
+        text = text.replace(raw, told[raw])
+    return text
+
+
+def in_words(manifest: Manifest, finding: Finding) -> Finding:
+    """A finding as pages tell it: its check and its methods in words."""
+    return replace(finding, check=check_of(manifest, finding), method=measured_by(manifest, finding))
+
+
+def describe(config: Mapping[str, Any]) -> str:
+    """A method with its settings, as a bundle records it."""
+    told = {k: describe(v) if isinstance(v, dict) else v for k, v in config.items() if k != "method"}
+    inside = ", ".join(f"{k}={v:.4g}" if isinstance(v, float) else f"{k}={v}" for k, v in told.items())
+    return f"{config.get('method', '')}({inside})" if inside else str(config.get("method", ""))
 
 
 def titles(manifest: Manifest, kind: str) -> dict[str, str]:

@@ -11,7 +11,7 @@ from probe.cli.listing import listing
 from probe.cli.opening import Name, Out, Set, build_method, opened, save, slice_of
 from probe.cli.said import Only, Outputs, Part, Said, TaskName, Tolerance
 from probe.errors import RangeError
-from probe.formatting import count, estimate
+from probe.formatting import counted, estimate
 from probe.formatting import words as in_words
 from probe.registry import KINDS, listed
 
@@ -80,7 +80,7 @@ def register(kind: Kind) -> None:
         if as_json:
             emit_json(document)
             return
-        print_out(f"{asked} on {count(len(drawn))} rows ({f'rows {rows}' if rows else f'seed {seed}'})")
+        print_out(f"{asked} on {counted(len(drawn))} ({f'rows {rows}' if rows else f'seed {seed}'})")
         for row in measured:
             print_out(f"  {_measured(row)}")
         print_out(f"  cost: {record.forwards:,} examples forward, {record.backwards:,} backward")

@@ -31,6 +31,7 @@ from probe.cli.signals import terminable
 from probe.cli.summary import document, summary, table
 from probe.engines.crew import Crew
 from probe.errors import ExistsError, PlanError, ProbeError
+from probe.formatting import counted
 
 
 @command("audit")
@@ -201,7 +202,7 @@ def _audit(
         _remove(folder)
     if not (folder / "audit.json").exists():
         by = f"by {crew.workers} workers" if crew else f"about {estimate(plan, model, data):.0f} s at most"
-        print_err(f"{plan.name}: {len(data):,} rows; {by}")
+        print_err(f"{plan.name}: {counted(len(data))}; {by}")
     try:
         with progress(plan.name) as advance:
             bundle = run(plan, model, data, folder, progress=advance, workers=workers_of(crew, plan, opened))

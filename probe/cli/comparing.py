@@ -8,7 +8,7 @@ import typer
 
 from probe.cli.app import Json, as_text, command, emit_json, print_err, visible_lines
 from probe.errors import ExistsError, PlanError
-from probe.formatting import Unit, estimate
+from probe.formatting import Unit, counted, estimate
 
 Folder = Annotated[Path, typer.Argument(help="The folder of an audit.")]
 
@@ -60,7 +60,7 @@ def _in_words(found: Any) -> str:
             lines.append(f"  {pair.named}")
             lines.append(f"      first {ends[0]}, second {ends[1]}")
             if pair.difference is not None:
-                rows = f"{pair.difference.n:,} rows"
+                rows = counted(pair.difference.n)
                 lines.append(f"      difference {_written(pair.difference, pair.apart)} over {rows}: {pair.verdict}")
             if pair.test:
                 lines.append(f"      {pair.test}")

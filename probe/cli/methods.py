@@ -11,7 +11,7 @@ from probe.cli.listing import described, listing
 from probe.cli.opening import Name, Out, Set, build_method, opened, save, segments_in, slice_of
 from probe.cli.said import Only, Outputs, Part, Said, Segments, TaskName, Tolerance
 from probe.errors import DataError
-from probe.formatting import estimate, estimated, number, share
+from probe.formatting import counted, estimate, estimated, number, share
 
 FIRST = 5  # rows that are explained unless others are chosen
 
@@ -164,7 +164,7 @@ def attack(
     if as_json:
         emit_json(document)
         return
-    print_out(f"{result.method} on {len(drawn)} rows (seed {seed})")
+    print_out(f"{result.method} on {counted(len(drawn))} (seed {seed})")
     for label, (value, low, high) in (
         ("all right" if whole else "accuracy", document["accuracy"]),
         ("under attack", document["robust_accuracy"]),
@@ -226,6 +226,6 @@ def _say_reached(result: Any, found: Any, rows: int, seed: int, *, as_json: bool
     if as_json:
         emit_json(document)
         return
-    print_out(f"{result.method} on {rows} rows (seed {seed})")
+    print_out(f"{result.method} on {counted(rows)} (seed {seed})")
     print_out(f"  goal reached: {estimate(found.value, low, high, 'share')} ({result.goal})")
     print_out(f"  answers moved by {number(moved.mean())} on average, {number(moved.max())} at most, in their own unit")

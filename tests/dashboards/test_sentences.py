@@ -1,10 +1,13 @@
 """An audit in three sentences."""
 
+import re
 from dataclasses import replace
 
+import pytest
 from probe_dashboards.views import summary
 
 from probe.audit import reading
+from probe.audit.titles import check_of
 from probe.finding import Finding
 from tests.dashboards.test_pages import opened, text
 
@@ -71,3 +74,28 @@ def test_a_method_that_an_interrupted_audit_did_not_reach_is_one_of_its_plan(bun
     said = reading.sentences(bundles.interrupted).untested
     assert "the audit ended before this step" in said
     assert said.endswith("of the plan, it has no counterfactuals, certificates or surveys.")
+
+
+@pytest.mark.parametrize("kind", ["table", "image", "proofs", "prose", "graph"])
+def test_findings_name_their_methods_in_words_on_every_page(bundles, kind):
+    bundle = getattr(bundles, kind)
+    told = [each for part in reading.register(bundle.manifest) for each in part.findings]
+    assert len(told) == len(bundle.manifest.findings)
+    names = {step.method["method"] for step in bundle.manifest.steps if "_" in step.method.get("method", "")}
+    names |= {each.metric for step in bundle.manifest.steps for each in step.readings if "_" in each.metric}
+    for words in (part for each in told for part in (each.check, each.method)):
+        assert not [name for name in names if re.search(rf"\b{name}\b", words)], words
+        assert not re.search(r"\w=\w", words), words
+    for step in summary.steps(bundle)["Step"]:
+        assert not re.search(r"_|-\w+_", step), step
+
+
+def test_a_check_in_words_is_of_its_own_step_and_keeps_what_follows_the_name(bundles):
+    manifest = bundles.proofs.manifest
+    raw = [f.check for f in manifest.findings if f.check.startswith("randomized_smoothing: ")]
+    told = [check_of(manifest, f) for f in manifest.findings]
+    assert raw
+    for check in raw:
+        assert check.replace("randomized_smoothing", "randomized smoothing", 1) in told
+    another = replace(manifest.findings[0], check="randomized_smoothing: it", step="survey-importance")
+    assert check_of(manifest, another) == "randomized_smoothing: it", "another step made it"

@@ -9,7 +9,7 @@ import pandas as pd
 from probe.audit.changes import Change, Changes
 from probe.audit.pairing import Comparison, Pair, compare
 from probe.finding import Finding
-from probe.formatting import DASH, moment
+from probe.formatting import DASH, counted, moment
 from probe.statistics import Estimate
 from probe.statuses import look
 from probe_dashboards.views.runs import Run
@@ -159,5 +159,5 @@ def _difference(pair: Pair) -> str:
     if pair.difference is None:
         return DASH
     value, low, high, n = pair.difference
-    said = "; ".join(filter(None, (f"over {n:,} rows", pair.test)))
+    said = "; ".join(filter(None, (f"over {counted(n)}", pair.test)))
     return f"{md(estimate(value, low, high, pair.apart))}  \n:small[:grey[{md(said)}]]"

@@ -8,7 +8,7 @@ import pandas as pd
 
 from probe import plots
 from probe.audit import Bundle, reading
-from probe.formatting import count, estimate, share
+from probe.formatting import count, counted, estimate, share
 from probe.statistics import Estimate
 from probe_dashboards.views import examples
 from probe_dashboards.views.examples import ANY
@@ -87,7 +87,7 @@ def ranked(found: Estimate) -> str:
         return "There is no curve: it needs rows of this class and rows of another."
     return (
         f"Area under the curve: {estimate(found.value, found.low, found.high)}, with a 95 % percentile bootstrap "
-        f"interval over {count(found.n)} rows (200 draws from the plan's seed). 1/2 is chance."
+        f"interval over {counted(found.n)} (200 draws from the plan's seed). 1/2 is chance."
     )
 
 

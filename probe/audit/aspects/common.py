@@ -1,6 +1,6 @@
 """Shared by several aspects: the answers of a bundle, its finished steps, and the wording of findings."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -12,7 +12,7 @@ from probe.audit.budgets import reach_of
 from probe.audit.bundle import Bundle
 from probe.audit.manifest import StepRecord
 from probe.audit.readings import Reading, parts, reducing
-from probe.audit.titles import name_of
+from probe.audit.titles import describe, name_of
 from probe.finding import About, Finding, Threshold, check
 from probe.statistics import Estimate, Floats
 from probe.task import Task
@@ -150,10 +150,3 @@ def _judged(bundle: Bundle, step: StepRecord, reading: Reading, estimate: Estima
     )
     notes = (reading.notes.get(""), reading.notes.get(finding.status))
     return replace(finding, note="; ".join(filter(None, notes)))
-
-
-def describe(config: Mapping[str, Any]) -> str:
-    """A method with its settings."""
-    told = {k: describe(v) if isinstance(v, dict) else v for k, v in config.items() if k != "method"}
-    settings = ", ".join(f"{k}={v:.4g}" if isinstance(v, float) else f"{k}={v}" for k, v in told.items())
-    return f"{config.get('method', '')}({settings})" if settings else str(config.get("method", ""))

@@ -10,13 +10,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from probe.audit.aspects.bracket import COLUMNS, bracket
-from probe.audit.aspects.common import Answers, Assessment, absent, describe, read
+from probe.audit.aspects.common import Answers, Assessment, absent, read
 from probe.audit.budgets import asked_radius, reach_of
 from probe.audit.bundle import Bundle, Stored
 from probe.audit.families import ACCURACY, JUDGED, Family, families
 from probe.audit.manifest import StepRecord
 from probe.audit.readings import evidence_of
-from probe.audit.titles import title_of
+from probe.audit.titles import describe, title_of
 from probe.errors import IntegrityError
 from probe.finding import Finding, Threshold, check
 from probe.formatting import count, share

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from probe.audit.manifest import Manifest
-from probe.audit.titles import check_of
+from probe.audit.titles import in_words
 from probe.finding import Finding
 from probe.statuses import urgency
 from probe.task import MultiLabel
@@ -152,7 +152,7 @@ class Register(NamedTuple):
 def register(manifest: Manifest, status: str = "") -> list[Register]:
     """The findings of a status, or all, by aspect; within each the most urgent first."""
     shown = (f for f in manifest.findings if f.status == status or not status)
-    chosen = [replace(f, check=check_of(manifest, f)) for f in sorted(shown, key=lambda f: urgency(f.status))]
+    chosen = [in_words(manifest, f) for f in sorted(shown, key=lambda f: urgency(f.status))]
     known = [aspect for aspect in ASPECTS if any(f.aspect == aspect for f in chosen)]
     aspects = dict.fromkeys((*known, *(f.aspect for f in manifest.findings)))
     listed = [

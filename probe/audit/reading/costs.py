@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from probe.audit.manifest import Manifest
+from probe.audit.titles import doing
 from probe.formatting import count, duration, settings
 
 ALL_STEPS = "all steps"
@@ -31,7 +32,7 @@ def costs(manifest: Manifest) -> list[Cost]:
     """What each step took."""
     return [
         Cost(
-            step=step.name,
+            step=doing(manifest, step),
             status=step.status,
             settings=settings(step.method, leave=("method", "eps")),
             seconds=step.seconds,

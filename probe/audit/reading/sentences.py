@@ -9,8 +9,8 @@ from probe.audit.reading.attacked import Attacks, attacks
 from probe.audit.reading.groups import attributes as compared
 from probe.audit.reading.steps import missing, steps
 from probe.audit.reading.verdict import withstands
-from probe.audit.titles import title_of
-from probe.formatting import count
+from probe.audit.titles import check_of, title_of
+from probe.formatting import count, counted
 
 # What each kind of step does with the rows, and what its methods are called.
 DOES = {
@@ -66,7 +66,7 @@ def _tested(bundle: Bundle) -> str:
         groups = list(dict.fromkeys(map(str, bundle.table("bias_groups")["attribute"])))
         done.append(f"groups compared by {_and([each for each in groups if ' x ' not in each] or groups)}")
     what = f": {'; '.join(done)}" if done else ", but no step has finished"
-    return f"{manifest.model.name} was tested on {_counted(manifest.data.n)} of {manifest.data.name}{what}."
+    return f"{manifest.model.name} was tested on {counted(manifest.data.n)} of {manifest.data.name}{what}."
 
 
 def _failed(bundle: Bundle) -> str:
@@ -75,7 +75,7 @@ def _failed(bundle: Bundle) -> str:
         return "There is no conclusion: the audit did not finish."
     seen = Counter(f.status for f in found)
     judged = [f for f in found if f.status in ("pass", "fail", "inconclusive")]
-    failed = [f.check for f in judged if f.status == "fail"]
+    failed = [check_of(bundle.manifest, f) for f in judged if f.status == "fail"]
     unsure = f"{count(seen['inconclusive'])} {'is' if seen['inconclusive'] == 1 else 'are'} inconclusive"
     if failed:
         many = f"{count(len(failed))} of {count(len(judged))} checks of the model"
@@ -119,11 +119,7 @@ def _untested(bundle: Bundle) -> str:
 
 def _rows(bundle: Bundle, step: str) -> str:
     stored = bundle.array(step, "rows") if bundle.has(f"arrays/{step}.npz") else None
-    return "some rows" if stored is None else _counted(len(stored))
-
-
-def _counted(rows: int) -> str:
-    return f"{count(rows)} row{'s' if rows != 1 else ''}"
+    return "some rows" if stored is None else counted(len(stored))
 
 
 def _some(names: list[str]) -> str:

@@ -6,7 +6,7 @@ from math import nan
 from probe import plots
 from probe.audit.bundle import Bundle
 from probe.audit.reading import Certified, certificates
-from probe.formatting import DASH, Measured, count, norm, threshold
+from probe.formatting import DASH, Measured, count, counted, norm, threshold
 from probe.report.blocks import Block, Cell, Figure, Section, Table, panel
 from probe.report.sections.common import chapter, not_asked
 
@@ -39,7 +39,7 @@ def _curves(found: Sequence[Certified], order: int) -> Figure:
         rows.append([each.title, *(cells.get(eps, DASH) for eps in radii), none, count(each.n)])
     return Figure(
         [panel(ax, "Certified accuracy by radius; the numbers are in the table.", f"certificates-{order}")],
-        f"The share of {count(found[0].n)} rows whose answer is right and provably stays right under every change up "
+        f"The share of {counted(found[0].n)} whose answer is right and provably stays right under every change up "
         f"to the radius ({axis}), with 95 % Wilson intervals. At 0: right answers with a certificate of any radius. "
         "Abstentions: rows without a certificate.",
         Table(columns, rows, "Each share with its interval", numeric=columns[1:], file="tables/readings.csv"),

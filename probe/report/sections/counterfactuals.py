@@ -6,7 +6,7 @@ from probe import plots
 from probe.audit import reading
 from probe.audit.bundle import Bundle
 from probe.audit.reading import Candidate, Search, searches
-from probe.formatting import DASH, count, number
+from probe.formatting import DASH, count, counted, number
 from probe.report.blocks import Block, Cell, Figure, Section, Table, Text, panel
 from probe.report.sections.common import chapter, drawer, not_asked
 
@@ -90,7 +90,7 @@ def _listed(each: Search) -> Table:
     ]  # fmt: skip
     several = f" The best of {count(each.each)} candidates each." if each.each > 1 else ""
     caption = (
-        f"The first {len(rows)} of {count(each.n)} rows searched.{several} The model was run on "
+        f"The first {len(rows)} of {counted(each.n)} searched.{several} The model was run on "
         "every candidate to get its answer. Distance is L1, in the unit of the space's scale."
     )
     return Table(columns, rows, caption, numeric=(columns[0], *columns[4:]), folded=len(rows) > 8)

@@ -11,7 +11,7 @@ from probe.audit.budgets import reach_of
 from probe.audit.bundle import Bundle
 from probe.audit.families import JUDGED
 from probe.audit.titles import title_of
-from probe.formatting import DASH, count, number
+from probe.formatting import DASH, counted, number
 from probe.report.blocks import Block, Cell, Figure, Section, Table, Text, panel
 from probe.report.sections import before_after
 from probe.report.sections.common import answer_name, chapter, drawer, with_not_measured
@@ -64,7 +64,7 @@ def _curves(attacks: reading.Attacks, order: int, *, several: bool) -> Figure:
         if judges
         else f"The attacks' goal: {attacks.aimed}. A row withstands if no attack reaches the goal. "
     )
-    lowest = "; ".join(f"{of} {name}, {point.written} of {count(point.n)} rows" for of, name, point in attacks.lowest)
+    lowest = "; ".join(f"{of} {name}, {point.written} of {counted(point.n)}" for of, name, point in attacks.lowest)
     lowest = f"Lowest at that radius: {lowest}. " if lowest else ""
     return Figure(
         [
@@ -178,7 +178,7 @@ def _pairs(attacks: reading.Attacks, number_of: int) -> list[Block]:
     success = arrays["success"][:, : len(arrays["inputs"])]
     hit = [k for k in range(at, len(success)) if success[k].any()]
     if not hit:
-        return [Text(f"{attack} {did} none of the {len(arrays['inputs'])} rows whose inputs were kept.")]
+        return [Text(f"{attack} {did} none of the {counted(len(arrays['inputs']))} whose inputs were kept.")]
     at = hit[0]  # the plan's radius, or the next that broke any of these
     radius, broken = reach_of(bundle.manifest, step, float(arrays["eps"][at])), np.flatnonzero(success[at])[:PAIRS]
     panels, rows, drawing = [], [], drawer(bundle)

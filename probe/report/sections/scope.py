@@ -23,7 +23,11 @@ def section(bundle: Bundle) -> Section:
     ]
     said = reading.about(manifest)
     groups = ", ".join(reading.attributes(bundle))
-    rows = [("predictions", f"all {count(manifest.data.n)} rows"), *rows, ("groups", groups or "none")]
+    rows = [
+        ("predictions", "the only row" if manifest.data.n == 1 else f"all {count(manifest.data.n)} rows"),
+        *rows,
+        ("groups", groups or "none"),
+    ]
     missing = reading.missing(bundle)
     blocks: list[Block] = [
         Table((), said, "What the model is for, as the plan says; the audit has not checked it")

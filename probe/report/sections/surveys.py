@@ -8,7 +8,7 @@ from markupsafe import Markup
 from probe import plots
 from probe.audit.bundle import Bundle
 from probe.audit.reading import Proof, surveys
-from probe.formatting import count
+from probe.formatting import count, counted
 from probe.report.blocks import Block, Cell, Figure, Section, Table, panel
 from probe.report.sections.common import chapter, not_asked
 
@@ -27,7 +27,7 @@ def _survey(found: Proof, order: int) -> Figure:
     rows: list[list[Cell]] = [[row.item, row.written, count(row.n)] for row in found.rows]
     draw = _diagrams if found.diagrams else _numbers if found.table is None else _cells
     panels, drawn, size = draw(found, order)
-    caption = f"{found.asks[:1].upper()}{found.asks[1:]}, with 95 % intervals over {count(found.n)} rows.{drawn}"
+    caption = f"{found.asks[:1].upper()}{found.asks[1:]}, with 95 % intervals over {counted(found.n)}.{drawn}"
     return Figure(
         panels,
         " ".join(filter(None, (caption, found.caption, found.settings and f"Settings: {found.settings}."))),
