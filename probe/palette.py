@@ -8,4 +8,5 @@ SIGNED = "RdBu_r"  # red supports, white is zero, blue opposes
 FOR, AGAINST = "#B2182B", "#2166AC"  # the ends of that map, dark enough for bars
 INK = "#24292F"  # text and axes; `to_svg` replaces it by the page's colour, which may be dark
 MUTED = "#808A94"  # readable on white and on black
+TRUTH = "#009E73"  # of the border of what is known to decide
 OUTLINE = "#3A4048"  # of an image below a map, which is white in any theme

@@ -4,10 +4,11 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from matplotlib.colors import to_rgb
 from numpy.typing import ArrayLike, NDArray
 
-from probe.palette import AGAINST, FOR, OUTLINE, SIGNED
+from probe.palette import AGAINST, FOR, OUTLINE, SIGNED, TRUTH
 from probe.plots.canvas import new_axes
 from probe.plots.picture import frame, grey
 from probe.plots.signed import Map, reach, signed_scale, whole_values
@@ -90,3 +91,15 @@ def _outline(ax: Axes, image: NDArray[Any]) -> None:
     if high > low and min(image.shape) > 1:
         style: dict[str, Any] = {"colors": OUTLINE, "alpha": 0.6, "linewidths": 0.7}
         ax.contour(image, levels=[low + 0.25 * (high - low), low + 0.6 * (high - low)], **style)
+
+
+def border(ax: Axes, truth: ArrayLike) -> None:
+    """Draw the border of a planted truth on a map, along the edges of the pixels where it is not 0."""
+    planted = np.asarray(truth) != 0
+    inside = np.pad(planted.any(0) if planted.ndim == 3 else planted, 1)
+    lines = []
+    for row, column in np.argwhere(inside[1:] != inside[:-1]):  # between this pixel and the one below
+        lines.append(((column - 1.5, row - 0.5), (column - 0.5, row - 0.5)))
+    for row, column in np.argwhere(inside[:, 1:] != inside[:, :-1]):  # and the one to the right
+        lines.append(((column - 0.5, row - 1.5), (column - 0.5, row - 0.5)))
+    ax.add_collection(LineCollection(lines, colors=TRUTH, linewidths=1.2, label="planted truth"))

@@ -205,12 +205,12 @@ class Attribution(AnyResult):
         """Plot one example in the way of its form: red supports the target, blue opposes it."""
         part = self[index]
         title = f"{type(self.method).__name__}: class {named(part.targets, self.classes)[0]}"
-        return drawer(self).explained(example(part.space, part.inputs), part._values(), title=title, ax=ax)
+        return drawer(self).explained(example(part.space, part.inputs, part.truth), part._values(), title=title, ax=ax)
 
     def text(self, index: int) -> str:
         """One example as HTML if its form is text; else empty."""
         part = self[index]
-        return drawer(self).text(example(part.space, part.inputs), part._values())
+        return drawer(self).text(example(part.space, part.inputs, part.truth), part._values())
 
     def _values(self) -> "Values":
         """The values of the first example."""

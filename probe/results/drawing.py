@@ -48,12 +48,12 @@ def drawer(result: Drawable) -> "Drawer":
     return plots.drawer_of(result.space.form_of(result.inputs).record())
 
 
-def example(space: Space, inputs: Inputs) -> "Example":
-    """The first input as an Example for plots."""
+def example(space: Space, inputs: Inputs, truth: Inputs | None = None) -> "Example":
+    """The first input as an Example for plots, with where its truth was planted."""
     from probe.plots import Example
 
     names = [whole(name) for name in space.feature_names(inputs)]
     words = space.describe(inputs)[0] if space.form_of(inputs).told else ()
     held = space.features if isinstance(space.features, Tensor) else None
     features = None if held is None else to_numpy(held[0] if space.differs(inputs) else held)
-    return Example(to_numpy(inputs[0]), names, words, features)
+    return Example(to_numpy(inputs[0]), names, words, features, None if truth is None else to_numpy(truth[0]))

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from probe_dashboards.views import near
+from probe_dashboards.views import instance, near
 
 from probe.audit import Bundle, reading
 from tests.dashboards.test_pages import opened, tables, text
@@ -56,3 +56,25 @@ def test_a_side_without_rows_is_said_to_have_none_and_how_far_that_is_known(bund
     assert near.said(bundles.table, found).endswith("There is none with the same answer up to a distance of 0.75.")
     nowhere = replace(found, within=np.inf)
     assert near.said(bundles.table, nowhere).endswith("There is none with the same answer.")
+
+
+class Planted(Bundle):
+    """The same audit of data that say where the truth lies: at the third of four features, or the middle of images."""
+
+    def arrays(self, name):
+        stored = dict(super().arrays(name))
+        if name == "instances":
+            truth = np.zeros(stored["inputs"].shape, dtype=bool)
+            truth[..., 2] = True
+            stored["truth"] = truth
+        return stored
+
+
+def test_a_planted_truth_is_bordered_in_maps_and_named_elsewhere(bundles):
+    for known, said in ((bundles.table, "label of this example: education."), (bundles.image, "Green border")):
+        row = int(known.arrays("instances")["rows"][1])
+        bundle = Planted(known.folder, known.manifest)
+        assert said in instance.planted(bundle, row)
+        assert instance.example(bundle, row).truth.shape == tuple(known.manifest.data.shape)
+        assert not instance.planted(known, row)
+        assert instance.example(known, row).truth is None

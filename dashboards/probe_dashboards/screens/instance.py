@@ -116,6 +116,8 @@ def _explanations(opened: Opened, row: int) -> None:
     one = "answer" if task.one_class else task.units[0]  # a label that is explained need not be decided for
     said = f"The explanations are of the {one} {md(explained.target(bundle, row, next(iter(methods))))}."
     st.markdown(f"{said} {explained.legend(bundle, shown)}")
+    if known := instance.planted(bundle, row):
+        st.markdown(md(known))
     width = drawer.pixels[1]
     with st.container(horizontal=True, gap="small"):
         for method, name in methods.items():

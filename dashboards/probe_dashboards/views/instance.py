@@ -14,6 +14,7 @@ from probe.text import visible
 from probe_dashboards.views.words import number
 
 Array = NDArray[Any]
+NAMED = 12  # features of a planted truth that are named
 
 
 def rows(bundle: Bundle) -> list[int]:
@@ -30,7 +31,24 @@ def example(bundle: Bundle, row: int) -> plots.Example:
     """The example as its form is drawn; words that are absent are left out."""
     names, said = features(bundle, row), words(bundle, row)
     said = [word for word in said if word] if drawer(bundle).named_in_words else said
-    return plots.Example(inputs(bundle, row), names, said, reading.features_of(bundle, int(row)))
+    found = reading.kept(bundle, int(row))
+    truth = None if found is None else found.truth
+    return plots.Example(inputs(bundle, row), names, said, reading.features_of(bundle, int(row)), truth)
+
+
+def planted(bundle: Bundle, row: int) -> str:
+    """Where the truth of an example was planted, as a sentence; empty where nobody knows."""
+    found = reading.kept(bundle, int(row))
+    if found is None or found.truth is None:
+        return ""
+    there = np.asarray(found.truth) != 0
+    if drawer(bundle).form == "image":
+        return "Green border: the planted truth, which is known to decide the label of this example."
+    owner = np.arange(there.size).reshape(there.shape) if found.features is None else np.asarray(found.features)
+    names = words(bundle, row) if drawer(bundle).named_in_words else feature_names(bundle)
+    known = [names[at] for at in np.unique(owner[there]).tolist() if at < len(names) and names[at]]
+    more = f" and {len(known) - NAMED} more" if len(known) > NAMED else ""
+    return visible(f"Planted truth, known to decide the label of this example: {', '.join(known[:NAMED])}{more}.")
 
 
 def explained(bundle: Bundle, row: int) -> bool:

@@ -21,6 +21,7 @@ class Kept(NamedTuple):
     numbers: NDArray[Any]  # as the model gets them
     words: Sequence[str]  # what each feature is, in words; empty where nobody wrote it down
     features: NDArray[Any] | None  # the feature of each number; None: each is its own
+    truth: NDArray[Any] | None = None  # where it was planted: not 0 there, shaped as `numbers`
 
 
 class Moved(NamedTuple):
@@ -46,7 +47,8 @@ def kept(bundle: Bundle, row: int) -> Kept | None:
         stored = bundle.arrays(name)
         at = place(stored, row)
         if at is not None and at < len(stored.get("inputs", ())):
-            return Kept(stored["inputs"][at], _words(stored, told, at), features_of(bundle, row))
+            truth = stored["truth"][at] if "truth" in stored else None
+            return Kept(stored["inputs"][at], _words(stored, told, at), features_of(bundle, row), truth)
     return None
 
 

@@ -28,6 +28,7 @@ class Example:
     names: Sequence[str]  # one per feature
     words: Sequence[str] = ()  # the value of each feature as text; empty if not recorded
     features: Array | None = None  # the feature of each coordinate; None: each is its own
+    truth: Array | None = None  # where the truth was planted, not 0 there, shaped as the input; None: unknown
 
 
 @dataclass(frozen=True, eq=False)

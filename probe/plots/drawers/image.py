@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 
 from probe.formatting import MINUS, digits
 from probe.plots.drawers.drawer import Array, Drawer, Example, Values
-from probe.plots.heatmap import heatmap, pixel_map
+from probe.plots.heatmap import border, heatmap, pixel_map
 from probe.plots.perturbation import before_and_after
 from probe.plots.picture import channels_last, image
 from probe.plots.signed import reach
@@ -37,7 +37,10 @@ class ImageDrawer(Drawer):
     def explained(self, example: Example, values: Values, *, title: str = "", ax: Axes | None = None) -> Axes:
         image = channels_last(example.inputs)
         limit = values.limit
-        return heatmap(values.by_number, image, features=example.features, limit=limit, title=title, ax=ax)
+        ax = heatmap(values.by_number, image, features=example.features, limit=limit, title=title, ax=ax)
+        if example.truth is not None:
+            border(ax, example.truth)
+        return ax
 
     def attacked(
         self, before: Example, after: Example, moved: Array, *, title: str = "", ax: Axes | None = None

@@ -137,7 +137,7 @@ def _instance(bundle: Bundle, methods: dict[str, Stored], shown: Stored, index: 
     drawing, names = drawer(bundle), bundle.manifest.data.features
     found = kept(bundle, int(shown["rows"][index]))
     assert found is not None, "drawn only where the plan has inputs kept"
-    example = plots.Example(found.numbers, names, found.words, found.features)
+    example = plots.Example(found.numbers, names, found.words, found.features, found.truth)
     shared = plots.shared_order([arrays["by_feature"][index] for arrays in methods.values()])[:FEATURES]
     panels = []
     if drawing.shown_alone:
@@ -151,7 +151,8 @@ def _instance(bundle: Bundle, methods: dict[str, Stored], shown: Stored, index: 
             ax = drawing.explained(example, values, title=method)
             panels.append(panel(ax, f"{drawing.alt.format(method=method)}. {head}", f"map-{index}-{order}"))
     panels += _steps(bundle, int(shown["rows"][index]), shared, index) if drawing.tabular else []
-    return Figure(panels, f"{head} {drawing.legend}", _top(bundle, methods, index), size=drawing.size)
+    known = " Green border: the planted truth." if found.truth is not None and drawing.form == "image" else ""
+    return Figure(panels, f"{head} {drawing.legend}{known}", _top(bundle, methods, index), size=drawing.size)
 
 
 def _steps(bundle: Bundle, row: int, shared: Sequence[int], index: int) -> list[Markup]:
