@@ -79,6 +79,10 @@ class Certification(AnyResult):
         if len(self) and (int(self.predicted.min()) < ABSTAINS or int(self.labels.min()) < 0):
             raise DataError("decisions or labels name classes that are not there")
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.classes
+
     def to_frame(self) -> pd.DataFrame:
         """One row per example: label, prediction (None for an abstention), and radius."""
         none = self.predicted == ABSTAINS

@@ -10,12 +10,12 @@ from probe import adapters, zoo
 from probe.audit.plan import Plan, plan_from, read_plan
 from probe.cli import own_tables
 from probe.cli.data_sources import Reader, data_of
-from probe.cli.model_sources import begin, listed
+from probe.cli.model_sources import begin
 from probe.cli.said import Said
 from probe.cli.training_rows import learned
 from probe.contracts import suited
 from probe.dataset import Dataset
-from probe.errors import PlanError, ProbeError, Unsupported
+from probe.errors import PlanError, Unsupported
 from probe.model import Model
 from probe.task import Regression, Single, Task
 
@@ -95,13 +95,8 @@ def open_both(plan: Plan, *, allow_code: bool = False, device: str = "") -> tupl
         model = replace(model, batch_size=plan.model.batch_size)
     if plan.model.only is not None:
         model, data = one_answer(model, data, plan.model.only)
-    if model.task.names and data.classes and model.task.names != data.classes:
-        raise ProbeError(
-            f"the model's outputs are {listed(model.task.names)}, the data's are "
-            f"{listed(data.classes)}; name "
-            f"{'data.classes' if model.task.one_class else 'the columns of data.label'} in the "
-            "model's order"
-        )
+    named = "data.classes" if model.task.one_class else "the columns of data.label"
+    model.task.check_names(data.classes, "the data's", f"name {named} in the model's order")
     if device:
         model = _placed(model, device)
     data = suited(model, data)

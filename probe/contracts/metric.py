@@ -78,6 +78,8 @@ class Metric(Reducer, ABC, Generic[R]):
             wanted = getattr(self.result_type(), "__name__", str(self.result_type()))
             raise TypeError(f"{self} reads {wanted}, got {type(result).__name__}")
         _refuse_undefined(result)
+        same = "measure it with a model that has the same outputs, in the same order"
+        model.task.check_names(result.names, "those of the result", same)
         before = copy(model.usage)
         evidence = self._each(placed(model), result).detach()
         if evidence.ndim == 0 or len(evidence) != len(result):

@@ -6,6 +6,7 @@ from typing import ClassVar, final
 
 from probe.contracts.attack import Attack
 from probe.contracts.common import Need, placed, refuse_unmet
+from probe.contracts.prediction import check_match
 from probe.contracts.reducer import Reducer
 from probe.dataset import Dataset
 from probe.errors import ContractError, ShapeError, Unsupported
@@ -74,7 +75,7 @@ class Survey(Reducer, ABC):
             Unsupported: if the model lacks what the survey needs, or has no items.
         """
         refuse_unmet(self, self.needs, model)
-        Dataset.require(data)
+        check_match(model, data)
         inputs = model.check(data.inputs)
         labels = model.check_labels(data.labels, inputs)
         before = copy(model.usage)

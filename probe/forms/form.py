@@ -29,6 +29,22 @@ SUCH: Mapping[str, tuple[Any, ...]] = {
 }
 
 
+# Fields that say what the numbers of an input mean: one entry, several, and the remedy where two differ.
+NAMED: Mapping[str, tuple[str, str, str]] = {
+    "names": (
+        "feature",
+        "features",
+        "give the columns in one order: Dataset.from_frame(..., features=[...])",
+    ),
+    "levels": (
+        "the value at coordinate",
+        "coordinates",
+        "list the values of each category in one order: Dataset.from_frame(..., categories={'town': [...]})",
+    ),
+    "words": ("token", "tokens", "number the words of both in one way"),
+}
+
+
 class Defaults(NamedTuple):
     """What an audit runs by default."""
 
@@ -108,6 +124,20 @@ class Form:
     def record(self) -> Mapping[str, Any]:
         """The name and drawer settings as plain data, for a bundle."""
         return {"name": self.name}
+
+    def check_names(self, other: "Form", theirs: str, *, mine: str = "the model") -> None:
+        """Raise DataError if another form names the features, or the values of categories, differently.
+
+        Inputs are numbers: each would be read as another feature or value.
+        """
+        for field, (one, many, remedy) in NAMED.items():
+            ours, others = (getattr(form, field, ()) for form in (self, other))
+            if not ours or not others or ours == others:
+                continue
+            at = next((at for at, (a, b) in enumerate(zip(ours, others, strict=False)) if a != b), None)
+            if at is None:
+                raise DataError(f"{mine} has {len(ours)} {many}, {theirs} has {len(others)}; {remedy}")
+            raise DataError(f"{one} {at} is {ours[at]!r:.60} in {mine}, and {others[at]!r:.60} in {theirs}; {remedy}")
 
     def check(self, low: float, high: float) -> None:
         """Raise RangeError if inputs of this form cannot have these bounds."""

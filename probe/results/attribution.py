@@ -134,6 +134,10 @@ class Attribution(AnyResult):
         both = zip(to_numpy(self.by_feature()), to_numpy(errors), strict=True)
         return np.array([top_confidence(values, spread, top) for values, spread in both])
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.classes
+
     def to_frame(self, *, errors: bool = False) -> pd.DataFrame:
         """One row per example and one column per feature: the values, or their standard errors (NaN if not drawn)."""
         by_feature = self.by_feature()

@@ -34,6 +34,11 @@ class AnyResult(metaclass=Named):
     def _in_words(self) -> tuple[str, ...]:
         """The text summary, line by line."""
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the model's outputs that its numbers refer to; empty if they were not named."""
+        return ()
+
     def told(self, index: int) -> str:
         """One example as text; empty if the table says everything."""
         return ""

@@ -84,6 +84,10 @@ class Counterfactuals(AnyResult):
             raise DataError("answers are missing for some candidates")
         self._repeated().check(self.candidates.flatten(0, 1))
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.task.names
+
     def to_frame(self) -> pd.DataFrame:
         """One row per candidate: example, predictions before and after, whether desired, and what changed."""
         batch, count = self.reached.shape

@@ -129,6 +129,10 @@ class Perturbation(AnyResult):
         length: Tensor = torch.linalg.vector_norm(moved.flatten(1), ord=p, dim=1)
         return length
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.clean.names
+
     def to_frame(self) -> pd.DataFrame:
         """One row per example: label, prediction before and after, success, size of the change."""
         sizes = self.space.form_of(self.inputs).lengths

@@ -34,6 +34,7 @@ def asked_again(found: Perturbation, model: Model) -> Perturbation:
         >>> [RobustAccuracy()(each, study.asked_again(found, each)).value for each in (model, other)]
         [0.5, 1.0]
     """
+    model.task.check_names(found.names, "those of the result", "ask a model that has the same, in the same order")
     before = copy(model.usage)
     inputs, perturbed = model.check(found.inputs), model.check(found.perturbed)
     labels = model.check_labels(found.clean.labels, inputs)

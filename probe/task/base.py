@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from probe.errors import DataError, RangeError, Unsupported
 from probe.keywords import Named
-from probe.names import Passed, entries, nearest
+from probe.names import Passed, entries, listed, nearest
 from probe.task.arrays import entry
 
 if TYPE_CHECKING:
@@ -213,6 +213,14 @@ class Task(metaclass=Named):
             return self.short(**{self.units[1]: tuple(names)})
         except DataError:  # a single logit for two classes has no name of its own
             return self
+
+    def check_names(self, names: Sequence[str], theirs: str, remedy: str) -> None:
+        """Raise DataError if these outputs and those of something else are named, but not the same in one order.
+
+        Labels are numbers: each would be read as another class.
+        """
+        if names and self.names and tuple(names) != self.names:
+            raise DataError(f"the model's outputs are {listed(self.names)}, {theirs} are {listed(names)}; {remedy}")
 
     def short(self, **settings: Any) -> "Task":
         """The task with settings that `Model(classes=..., threshold=...)` names.

@@ -10,7 +10,7 @@ from probe_models.training.settings import Settings
 from torch import nn
 from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
-from probe import Classification, Dataset, MultiLabel, Places, Regression
+from probe import Classification, Dataset, MultiLabel, Places, Regression, Space
 from probe.errors import DataError, PlanError, ProbeError, Unsupported
 
 ONCE = Settings(epochs=1, batch_size=8)
@@ -102,6 +102,12 @@ def test_validation_rows_that_do_not_fit_are_refused_before_training():
     with pytest.raises(DataError, match="the rows of validation"):
         trained(X[:, 0], validation=Dataset(X[:, :3], X[:, 0]), **numbers)
     assert not called
+
+
+def test_the_columns_of_validation_rows_have_the_names_of_the_training_rows():
+    ahead, behind = (Dataset(X, Y, space=Space(names=names)) for names in (tuple("abcd"), tuple("dcba")))
+    with pytest.raises(DataError, match="feature 0 is 'a' in data, and 'd' in validation"):
+        trained(None, data=ahead, validation=behind)
 
 
 @pytest.mark.parametrize(

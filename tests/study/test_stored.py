@@ -36,5 +36,5 @@ def test_a_stored_change_that_is_not_allowed_is_refused():
     found = PGD(eps=0.2, steps=5)(MODEL, X, MODEL.predict(X))
     with pytest.raises(ContractError, match="left its ball"):
         study.asked_again(replace(found, budget=found.budget / 2), MODEL)
-    with pytest.raises(DataError, match="class"):
+    with pytest.raises(DataError, match="outputs"):
         study.asked_again(found, Model(forward=lambda x: x[:, :2], classes=("a", "b")))

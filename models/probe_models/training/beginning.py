@@ -96,6 +96,7 @@ def _check_validation(
             f"validation has the classes {', '.join(validation.classes)[:60]}, and {data.name} has "
             f"{', '.join(data.classes)[:60]}; give both the same, in one order"
         )
+    data.space.form.check_names(validation.space.form, "validation", mine=data.name)
     try:
         _check(network, replace(validation, name="validation"), settings, objective)
     except DataError:

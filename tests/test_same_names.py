@@ -1,0 +1,108 @@
+"""Labels and columns are numbers: what names them otherwise than the model does is refused, and not read by place."""
+
+from itertools import permutations
+
+import pandas as pd
+import pytest
+import torch
+
+import probe
+from probe import Dataset, Model, study
+from probe.attacks import FGSM
+from probe.counterfactuals import GrowingSpheres
+from probe.errors import DataError
+from probe.explainers import InputXGradient
+from probe.metrics import Accuracy, RobustAccuracy, Sparseness, Validity
+from probe.surveys import PermutationImportance
+
+CLASSES = ("no", "yes")
+MODEL = Model(forward=lambda x: 4 * torch.cat([1 - x, x], 1), classes=CLASSES, space=probe.Space(bounds=(0.0, 1.0)))
+OTHER = Model(forward=MODEL.forward, classes=CLASSES[::-1], space=MODEL.space)
+X, Y = torch.tensor([[0.9], [0.6], [0.2], [0.3]]), torch.tensor([1, 1, 0, 0])
+DATA = Dataset(X, Y, classes=CLASSES)
+
+TAKE_DATA = {
+    "predict": probe.predict,
+    "study.run": lambda model, data: study.run([FGSM(eps=0.1)], model, data, progress=None),
+    "survey": PermutationImportance(),
+}
+RESULTS = {
+    "prediction": (lambda: probe.predict(MODEL, DATA), Accuracy()),
+    "attack": (lambda: FGSM(eps=0.1)(MODEL, X, Y), RobustAccuracy()),
+    "attribution": (lambda: InputXGradient()(MODEL, X), Sparseness()),
+    "counterfactual": (lambda: GrowingSpheres()(MODEL, X), Validity()),
+}
+
+
+@pytest.mark.parametrize("name", TAKE_DATA)
+def test_data_that_name_the_classes_in_another_order_are_refused(name):
+    TAKE_DATA[name](MODEL, DATA)
+    with pytest.raises(DataError, match="outputs are yes, no, those of data are no, yes; name them in the model's"):
+        TAKE_DATA[name](OTHER, DATA)
+
+
+def test_an_audit_of_a_table_whose_categories_have_another_order_is_refused_and_the_remedy_works(tmp_path):
+    """Before, every answer of a right model counted as wrong."""
+    frame = pd.DataFrame({"age": X[:, 0].numpy(), "granted": pd.Categorical(["yes", "yes", "no", "no"], CLASSES[::-1])})
+    sections = {"explain": {"methods": []}, "attack": {"methods": []}}
+    with pytest.raises(DataError, match=r"classes=model\.task\.names"):
+        probe.audit(MODEL, Dataset.from_frame(frame, label="granted"), tmp_path / "a", **sections)
+    data = Dataset.from_frame(frame, label="granted", classes=MODEL.task.names)
+    findings = probe.audit(MODEL, data, tmp_path / "b", **sections).table("findings")
+    assert findings.set_index("check").estimate["accuracy"] == 1
+
+
+@pytest.mark.parametrize(
+    ("of_model", "of_data", "said"),
+    [
+        (
+            {"names": ("age", "debt")},
+            {"names": ("debt", "age")},
+            r"feature 0 is 'age' in the model, and 'debt' in data",
+        ),
+        ({"names": ("age", "debt")}, {"names": ("age", "pay")}, r"feature 1 .*features=\["),
+        ({"levels": ("x", "y")}, {"levels": ("x", "z")}, r"value at coordinate 1 is 'y' in the model.* categories="),
+    ],
+)
+def test_data_whose_columns_mean_something_else_are_refused(of_model, of_data, said):
+    """Before, the columns were read by their places."""
+    model = Model(forward=lambda x: x, space=probe.Space(**of_model))
+    probe.predict(model, Dataset(torch.rand(4, 2), Y, space=probe.Space(**of_model)))
+    probe.predict(model, Dataset(torch.rand(4, 2), Y))
+    with pytest.raises(DataError, match=said):
+        probe.predict(model, Dataset(torch.rand(4, 2), Y, space=probe.Space(**of_data)))
+
+
+def test_a_table_with_other_values_of_a_category_is_refused_and_the_remedy_works():
+    train, test = (pd.DataFrame({"town": towns, "y": [0, 1, 0, 1]}) for towns in (list("abca"), list("abbb")))
+    space = Dataset.from_frame(train, label="y").space
+    model = Model(forward=lambda x: 4 * x[:, :2], space=space)
+    with pytest.raises(DataError, match="the model has 3 coordinates, data has 2"):
+        probe.predict(model, Dataset.from_frame(test, label="y"))
+    assert len(probe.predict(model, Dataset.from_frame(test, label="y", categories={"town": list("abc")}))) == 4
+
+
+@pytest.mark.parametrize("kind", RESULTS)
+def test_a_result_is_not_measured_with_a_model_that_names_other_classes(kind):
+    make, metric = RESULTS[kind]
+    found = make()
+    metric(MODEL, found)
+    with pytest.raises(DataError, match="those of the result are no, yes"):
+        metric(OTHER, found)
+
+
+def test_a_stored_attack_is_not_asked_of_a_model_that_names_other_classes():
+    with pytest.raises(DataError, match="those of the result are no, yes"):
+        study.asked_again(FGSM(eps=0.1)(MODEL, X, Y), OTHER)
+
+
+@pytest.mark.parametrize("names", list(permutations(("a", "b", "c"))))
+def test_only_the_same_names_in_the_same_order_are_the_same(names):
+    task = probe.Classification(("a", "b", "c"))
+    if names == task.names:
+        task.check_names(names, "its", "")
+    else:
+        with pytest.raises(DataError):
+            task.check_names(names, "its", "")
+    task.check_names((), "its", "")
+    probe.Classification().check_names(names, "its", "")
