@@ -14,8 +14,9 @@ import pytest
 from probe.audit import verify
 from probe.cli import dealing
 from probe.cli.said import Said
-from probe.engines import TIMES, Job, Outcome, engine_of, run_jobs
+from probe.engines import TIMES, Job, Outcome, engine_of, processes, run_jobs
 from probe.errors import PlanError
+from tests.processes import FORKED
 
 RUN = "audit", "--plan", "mine.toml", "--allow-code"
 DIES_ONCE = """
@@ -167,8 +168,12 @@ def test_an_engine_of_several_machines_keeps_the_same_promises(engine, module, t
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("engine", "module"), [("processes", "sys"), ("ray", "ray")])
-def test_an_audit_of_two_workers_one_killed_during_a_step_is_that_of_one_process(probe, place, engine, module):
+def test_an_audit_of_two_workers_one_killed_during_a_step_is_that_of_one_process(
+    probe, place, monkeypatch, engine, module
+):
     pytest.importorskip(module)
+    if engine == "processes":
+        monkeypatch.setattr(processes, "subprocess", FORKED)
     (place / "mine.py").write_text(DIES_ONCE)
     result = probe(*RUN, "--engine", engine, "--workers", "2", code=1)
     lost = {"processes": "mine 1/2: its worker was lost, and it is run again", "ray": "what it had is asked again"}

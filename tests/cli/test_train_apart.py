@@ -5,8 +5,9 @@ import sys
 import pytest
 
 from probe.cli import apart
-from probe.engines import Outcome
+from probe.engines import Outcome, processes
 from tests.cli.test_train_tables import FEW, table
+from tests.processes import FORKED
 
 ASKED = ("train", "people", "--data", "t.csv", *FEW, "--tolerance", "0", "--drop-missing", "--seeds", "3")
 
@@ -79,7 +80,8 @@ def test_several_networks_are_trained_one_after_the_other(probe, place, monkeypa
 
 
 @pytest.mark.slow
-def test_seeds_trained_at_once_are_those_of_one_after_the_other(probe, place):
+def test_seeds_trained_at_once_are_those_of_one_after_the_other(probe, place, monkeypatch):
+    monkeypatch.setattr(processes, "subprocess", FORKED)
     (place / "t.csv").write_text(table())
     for name, more in (("one", ()), ("two", ("--engine", "processes", "--workers", "2"))):
         probe("train", "people", "--data", "t.csv", *FEW, "--seeds", "2", "--out", name, *more, code=0)
@@ -88,7 +90,8 @@ def test_seeds_trained_at_once_are_those_of_one_after_the_other(probe, place):
 
 
 @pytest.mark.slow
-def test_networks_trained_at_once_are_found_by_the_same_command(probe, place):
+def test_networks_trained_at_once_are_found_by_the_same_command(probe, place, monkeypatch):
+    monkeypatch.setattr(processes, "subprocess", FORKED)
     asked = ("train", "german-mlp", "compas-mlp", "--epochs", "1")
     said = probe(*asked, "--engine", "processes", "--workers", "2", code=0)
     assert "german-mlp seed 0: done" in said.stderr

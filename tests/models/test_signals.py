@@ -3,9 +3,8 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 import threading
+import time
 
 import pytest
 from probe_models.networks import build
@@ -17,20 +16,23 @@ from probe_models.zoo.train import train
 
 from probe import zoo
 from tests.models.test_survival import CPU, SETTINGS, quiet, rows, same, small, weights
+from tests.processes import start
 
-# The command line, whose line about an epoch waits for one of standard input: a signal arrives meanwhile.
+# The command line, whose line about an epoch waits for a file: a signal arrives meanwhile.
 CODE = """
-import sys
-import probe_models.training.loop as loop
+import sys, time
+from pathlib import Path
 from probe.cli import app
-write = sys.stderr.write
+go, said, write = Path(sys.argv[1]), Path(sys.argv[2]), sys.stderr.write
 def waiting(text):
     write(text)
     sys.stderr.flush()
-    if text.startswith("epoch 2/"):
-        sys.stdin.readline()
+    if text.startswith(f"epoch {sys.argv[3]}/"):
+        said.touch()
+        while not go.exists():
+            time.sleep(0.01)
 sys.stderr.write = waiting
-app(sys.argv[1:])
+app(sys.argv[4:])
 """
 
 
@@ -40,16 +42,17 @@ def test_a_signal_finishes_the_step_and_the_same_command_ends_with_the_same_bits
     folder = tmp_path / "german"
     # 630 rows in batches of 32 are 20 steps an epoch; one more is finished.
     for number, code, epoch in ((signal.SIGTERM, 143, 2), (signal.SIGINT, 130, 4)):
-        command = [sys.executable, "-c", CODE.replace("epoch 2/", f"epoch {epoch}/"), "train", "german-mlp"]
-        environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-        pipes = {"stdin": subprocess.PIPE, "stderr": subprocess.PIPE, "stdout": subprocess.PIPE}
-        with subprocess.Popen([*command, "--out", str(folder)], env=environment, text=True, **pipes) as process:
-            assert any(line.startswith(f"epoch {epoch}/") for line in process.stderr)
-            process.send_signal(number)
-            _, said = process.communicate("\n")
-        assert process.returncode == code
-        assert f"stopped after step {20 * epoch + 1} in total; the same call continues from there" in said
-        assert "Traceback" not in said
+        go, there, said = (tmp_path / f"{name} {epoch}" for name in ("go", "there", "said"))
+        process = start(CODE, go, there, epoch, "train", "german-mlp", "--out", folder, said=said)
+        while not there.exists():
+            assert process.is_alive(), said.read_text()
+            time.sleep(0.01)
+        os.kill(process.pid, number)
+        go.touch()
+        process.join()
+        assert process.exitcode == code
+        assert f"stopped after step {20 * epoch + 1} in total; the same call continues from there" in said.read_text()
+        assert "Traceback" not in said.read_text()
         assert States.left(folder)
     lines = []
     train("german-mlp", out=folder, progress=lines.append)

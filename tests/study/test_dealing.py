@@ -10,10 +10,12 @@ import pytest
 
 from probe import Model, lock, study
 from probe.attacks import FGSM, PGD
+from probe.engines import processes
 from probe.errors import DataError, PlanError, RangeError, Unsupported
 from probe.metrics import Accuracy
 from probe.study import dealing, running
 from tests.crews import crew
+from tests.processes import FORKED
 from tests.study.test_run import evidence, people, run  # noqa: F401  a fixture
 
 METHODS = [PGD(steps=3), Accuracy()]
@@ -208,16 +210,25 @@ def test_a_cell_that_fails_in_a_worker_is_left_to_the_caller(people, tmp_path, m
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("engine", "module"), [("processes", "sys"), ("ray", "ray"), ("slurm", "submitit")])
-def test_a_study_of_two_workers_one_killed_within_a_batch_is_that_of_one_process(engine, module, tmp_path, monkeypatch):
+def test_a_study_of_two_workers_one_killed_within_a_batch_is_that_of_one_process(
+    engine, module, tmp_path, monkeypatch, capsys
+):
     pytest.importorskip(module)
     (tmp_path / "sweep.py").write_text(SCRIPT)
-    env = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    command = [sys.executable, "sweep.py", "two", engine]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=env)
-    assert not done.returncode, done.stderr
     monkeypatch.chdir(tmp_path)
+    if engine == "processes":
+        monkeypatch.setattr(processes, "subprocess", FORKED)
+        monkeypatch.setattr(sys, "orig_argv", [sys.executable, "sweep.py", "two", engine])
+        monkeypatch.setattr(sys, "argv", ["sweep.py", "two", engine])
+        exec(SCRIPT, {})
+        said = capsys.readouterr().err
+    else:
+        env = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+        done = subprocess.run([sys.executable, "sweep.py", "two", engine], capture_output=True, text=True, env=env)
+        assert not done.returncode, done.stderr
+        said = done.stderr
     monkeypatch.setattr(sys, "argv", ["sweep.py", "one"])
     exec(SCRIPT, {})
-    assert "worker was lost, and " in done.stderr
+    assert "worker was lost, and " in said
     assert (tmp_path / "two.csv").read_bytes() == (tmp_path / "one.csv").read_bytes()
     assert sorted(path.name for path in (tmp_path / "two").iterdir()) == ["cells", "study.json", "study.npz"]
