@@ -1,4 +1,7 @@
-"""Every network of the zoo is audited through every aspect, on a few rows and with little work by each method."""
+"""Every network of the zoo is audited through every aspect, on a few rows and with little work by each method.
+
+Reports show data and tables, whatever the network is: they are drawn for one network of each data set.
+"""
 
 from dataclasses import replace
 
@@ -14,6 +17,7 @@ from tests.light import light
 RADII = 2  # of the usual ones, among them that of the check
 # What an attack broke is explained again; integrated gradients would divide these paths into hundreds of pieces.
 PIECES, COALITIONS = 16, 500
+DRAWN = {zoo.card(name)["data"]["name"]: name for name in zoo.names()}.values()
 
 
 def lightened(kind, configs):
@@ -55,4 +59,5 @@ def test_a_network_of_the_zoo_is_explained_attacked_and_verified(name, tmp_path)
     assert {"performance", "explanation", "robustness"} <= {f.aspect for f in bundle.manifest.findings}
     assert not any(finding.status == "error" for finding in bundle.manifest.findings)
     assert verify(tmp_path / name).numbers > 100
-    assert name in render(bundle)
+    if name in DRAWN:
+        assert name in render(bundle)

@@ -1,0 +1,155 @@
+"""What axe-core finds on the pages: nothing, on wide and on narrow screens, light and dark.
+
+Each page is looked at twice, in the other width and scheme the second time: wide and light, then narrow and dark, or
+wide and dark, then narrow and light, in turn. A page or report that is much like another is looked at once. The tables
+of reports are shortened to one row of each look, but for one report.
+"""
+
+import re
+from itertools import cycle
+
+import pytest
+from probe_dashboards.app import PAGES, WIDE
+
+from probe.plots import canvas
+from probe.report import blocks, render
+from tests.dashboards.browsers import MODELS, READY
+from tests.dashboards.test_pages import PROVED
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+SIZES = ({"width": 1280, "height": 1000}, {"width": 390, "height": 900})
+SCHEMES = ("light", "dark"), ("dark", "light")
+SHOWN = "scheme => getComputedStyle(document.querySelector('[data-testid=stApp]')).colorScheme === scheme"
+# Each kind of report with its looks: that of hostile names has all that the one of a table has, and more.
+LOOKS = {
+    "hostile": ((SIZES[0], "light"), (SIZES[1], "dark")),
+    "table": ((SIZES[1], "light"),),
+    "image": ((SIZES[1], "dark"),),
+    "proofs": ((SIZES[0], "dark"),),
+    "prose": ((SIZES[0], "light"),),
+}
+WHOLE = "prose"
+# Go there, until the page begins to be drawn.
+GO = """link => new Promise(begun => {
+  const app = document.querySelector('[data-testid=stApp]');
+  new MutationObserver(() => begun()).observe(app, {attributeFilter: ['data-test-script-state']});
+  history.pushState({}, '', link);
+  dispatchEvent(new PopStateEvent('popstate'));
+})"""
+STILL = "* { transition: none !important; animation: none !important }"  # nothing half faded
+# Leave one of the rows of a table that are marked up alike, as far as their elements, classes and styles tell.
+SHORTEN = """() => document.querySelectorAll('tbody').forEach(body => {
+  const seen = new Set();
+  const look = each => `<${each.tagName} ${each.getAttribute('class')} ${each.getAttribute('style')}` +
+    [...each.children].map(look).join('') + '>';
+  for (const row of [...body.rows]) seen.has(look(row)) ? row.remove() : seen.add(look(row));
+})"""
+# Nodes that Streamlit makes by itself: the rule, and the selector or the markup by which they are known.
+STREAMLITS = {
+    # The box of the sidebar, while it slides away on a narrow screen.
+    "scrollable-region-focusable": 'data-testid="stSidebarContent"',
+}
+
+
+def links():
+    """Every page of the viewer and of the lab, with an audit that it has something to say of, and how often to look."""
+    for name in PAGES:
+        kind = "proofs" if name in PROVED else "table"
+        yield f"/{name}?run={kind}~000000000000", 2
+    yield from ((f"/instance?run={kind}~000000000000", 1) for kind in ("image", "prose", "graph"))
+    yield "/summary?run=interrupted~000000000000", 1
+    yield from ((f"/{name}", 2) for name in WIDE)
+    for view in ("explain", "attack", "what-if", "audit"):
+        yield f"/lab?model={MODELS['table']}&row=3&view={view}", 2
+
+
+@pytest.fixture(scope="module")
+def reports(bundles, tmp_path_factory):
+    """The addresses of reports, by the kind of bundle."""
+    folder = tmp_path_factory.mktemp("reports")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(blocks, "to_svg", canvas.to_svg)  # with its figures
+        for name in LOOKS:
+            (folder / f"{name}.html").write_text(render(getattr(bundles, name)))
+    return {name: (folder / f"{name}.html").as_uri() for name in LOOKS}
+
+
+@pytest.mark.parametrize(
+    ("link", "looks", "schemes"), [(*link, way) for link, way in zip(links(), cycle(SCHEMES), strict=False)]
+)
+def test_axe_finds_nothing_on_any_page(page, link, looks, schemes):
+    found = {}
+    for size, scheme in list(zip(SIZES, schemes, strict=True))[:looks]:
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        page.set_viewport_size(size)
+        if size is SIZES[0]:
+            _open(page, link)
+        page.wait_for_function(SHOWN, arg=scheme)
+        page.wait_for_selector(READY)
+        page.wait_for_timeout(100)
+        for said in _findings(page):
+            found.setdefault(said, f"at {size['width']}, {scheme}")
+    assert found == {}
+
+
+def _open(page, link):
+    """Open a page as a step back in the browser would: to load the viewer anew takes longer than to draw most pages."""
+    if page.evaluate("'still' in window"):
+        page.evaluate(GO, link)
+    else:
+        page.goto(link)
+    page.get_by_text("What this does not show").wait_for()
+    page.wait_for_selector(READY)
+    while page.get_by_role("button", name="Cancel", exact=True).count():  # a model is asked
+        page.wait_for_timeout(300)
+    if not page.evaluate("'still' in window"):
+        page.add_style_tag(content=STILL)
+        page.evaluate("still = true")
+
+
+def test_axe_finds_nothing_on_a_report(page, reports):
+    found = []
+    for name, looks in LOOKS.items():
+        for size, scheme in looks:
+            page.emulate_media(color_scheme=scheme)
+            page.set_viewport_size(size)
+            if (size, scheme) == looks[0]:
+                import cputree; b=cputree.tree()
+                page.goto(reports[name])
+                print("LOAD", name, cputree.tree()-b, page.evaluate("document.querySelectorAll('*').length"), page.evaluate("document.querySelectorAll('svg *').length"))
+                if name != WHOLE:
+                    page.evaluate(SHORTEN)
+            import cputree; b=cputree.tree()
+            found += [(name, scheme, size, said) for said in _findings(page)]
+            print("LAP", name, size, cputree.tree()-b, page.evaluate("document.querySelectorAll('*').length"), flush=True)
+    assert found == []
+
+
+def test_the_clauses_of_a_report_wrap_in_the_width_there_is(page, reports):
+    page.goto(reports["table"])
+    for width in (1280, 1000, 800):
+        page.set_viewport_size({"width": width, "height": 800})
+        beyond = "box => box.scrollWidth - box.clientWidth"
+        assert page.locator("#crosswalk .scroll").evaluate(beyond) <= 0, width
+
+
+def test_axe_finds_pale_text_in_both_schemes(page):
+    page.set_content("<p style='color: #777; background: #888'>Pale</p>")
+    for scheme in SCHEMES[0]:
+        page.emulate_media(color_scheme=scheme)
+        assert "color-contrast" in [rule for rule, *_ in _findings(page)]
+
+
+def _findings(page):
+    """The rule, the selector and the markup of each node that axe complains about, but for those of Streamlit."""
+    axe = pytest.importorskip("axe_playwright_python.base").AXE_SCRIPT
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(axe)
+    # What is in order is most of the page, and takes longer to be told of than to be found.
+    options = {"resultTypes": ["violations"]}
+    nodes = [
+        (rule["id"], " ".join(map(str, node["target"])), node["html"][:200])
+        for rule in page.evaluate("options => axe.run(options).then(found => found.violations)", options)
+        for node in rule["nodes"]
+    ]
+    return [each for each in nodes if not re.search(STREAMLITS.get(each[0], "(?!)"), each[1] + each[2])]
