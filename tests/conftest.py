@@ -1,7 +1,8 @@
 import fcntl
 import gc
+import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,14 @@ from tests.checking import begin_test
 def _same_networks_each_time() -> None:
     """`nn.Linear(2, 2)` in a test is drawn from torch's own generator: the same in every order and on every worker."""
     torch.default_generator.manual_seed(0)  # `torch.manual_seed` keeps a stack trace for each kind of device
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _files_need_not_survive_a_power_failure() -> Iterator[None]:
+    """Nobody waits for the disk, as an audit does at each of its steps."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda descriptor: None)
+        yield
 
 
 def pytest_configure() -> None:

@@ -37,6 +37,14 @@ def copy(short, tmp_path):
     return shutil.copytree(short.folder, tmp_path / "p")
 
 
+def test_a_file_is_on_the_disk_before_it_takes_the_name_of_the_old_one(tmp_path, monkeypatch):
+    (tmp_path / "a").write_text("old")
+    seen = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: seen.append((tmp_path / "a").read_text()))
+    write(tmp_path / "a", b"new")
+    assert (seen, (tmp_path / "a").read_text()) == (["old"], "new")
+
+
 def test_a_second_writer_is_refused_with_the_process_of_the_first(tmp_path):
     with lock.writing(tmp_path):
         assert lock.writer(tmp_path) == os.getpid()

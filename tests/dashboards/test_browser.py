@@ -45,10 +45,7 @@ def test_a_cold_link_opens_each_page_and_nothing_leaves_the_machine(visit, addre
     row = bundles.image.arrays("instances")["rows"][2]
     links = {
         "/?run=table~000000000000&status=fail": "Findings",
-        "/summary?run=table~000000000000&status=fail": "Findings",
-        "/performance?run=table~000000000000": "Is its confidence calibrated?",
         f"/instance?run=image~000000000000&row={row}&attack=pgd&eps=0.4": f"Example {row} before and after PGD",
-        "/robustness?run=table~000000000000&by=race": "When each example is first broken",
         "/bias?run=table~000000000000&by=sex&rate=fpr": "False positive rate (share of negatives) of each group",
     }
     for link, what in links.items():
