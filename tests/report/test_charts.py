@@ -24,7 +24,6 @@ def test_saliency_is_captioned_as_a_gradient_and_the_others_by_what_they_add_up_
     assert "the logit minus its mean over the references" in KernelShap.captioned("logit")
 
 
-@pytest.mark.slow
 def test_the_report_has_a_caption_for_each_method_as_the_step_records_it(table):
     page = page_of(table)
     steps = [s for s in table.manifest.steps if s.name.startswith("explain-")]
@@ -47,7 +46,6 @@ def test_bars_are_drawn_in_the_order_that_is_given():
     assert [bar.get_width() for bar in ax.patches] == [2.0, 1.0, 5.0]
 
 
-@pytest.mark.slow
 def test_the_charts_of_a_row_list_the_same_features_in_the_same_order(table):
     page = page_of(table)
     figure = next(f for f in re.findall(r"<figure>.*?</figure>", page, flags=re.DOTALL) if "Bars of saliency" in f)

@@ -55,7 +55,6 @@ def html(bundle) -> str:
     return page_of(bundle)
 
 
-@pytest.mark.slow
 def test_the_report_has_no_scripts_and_loads_nothing(html):
     page = Page(html)
     tags = {tag for tag, _ in page.elements}
