@@ -233,8 +233,9 @@ class Classes:
         return found
 
     def losses(self, rows: Numbers, wanted: Labels) -> Tensor:
-        """Cross-entropies."""
-        return torch.nn.functional.cross_entropy(rows @ self.weights.T, wanted, reduction="none")
+        """Cross-entropies, which follow from the log-odds of an error."""
+        odds: Tensor = DECISION.loss(rows @ self.weights.T, wanted)
+        return torch.nn.functional.softplus(odds, threshold=40)
 
     def influences(self, rows: Numbers, wanted: Labels) -> Influences:
         """The growth of the losses without each row, to first order."""
