@@ -1,12 +1,15 @@
 """Bounds of every step of a network over a region of inputs: intervals, and lines substituted backwards."""
 
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from math import prod
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from probe.certificates.region import Region
-from probe.certificates.steps import Activation, Affine, Input, Pool, Step
+from probe.certificates.steps import Activation, Affine, Input, Pool, Step, Window
 from probe.certificates.traced import Traced
 from probe.tensors import spans
 
@@ -14,7 +17,72 @@ from probe.tensors import spans
 # long as what was computed; an accelerator needs more.
 NUMBERS = {"cpu": 2**20}
 NUMBERS_ACCELERATOR = 2**24
+TILE = {"cpu": 4}  # side of the part of a map whose numbers are bounded together; an accelerator takes whole maps
 Interval = tuple[Tensor, Tensor]
+
+
+@dataclass(frozen=True, eq=False)
+class Slopes:
+    """Coefficients of linear functions (rows, functions, *shape) of what a step gives.
+
+    With a window they are of a part of a map, (rows, functions, channels, height, width), and all others are 0. Rows
+    are examples, or `examples` says which each is of.
+    """
+
+    values: Tensor
+    window: Window | None = None
+    examples: Tensor | None = None
+
+    def of(self, values: Tensor) -> Tensor:
+        """What the coefficients are of: that part of what a step gives, (examples, *shape)."""
+        if self.window is None:
+            return values
+        (top, left), (down, across) = self.window, self.values.shape[-2:]
+        return values[..., top : top + down, left : left + across]
+
+    def by_row(self, values: Tensor) -> Tensor:
+        """Values of each example as those of each row; those of all examples alike stay one."""
+        return values if self.examples is None or len(values) == 1 else values.index_select(0, self.examples)
+
+    def times(self, values: Tensor) -> Tensor:
+        """What the functions make of values (examples, *shape), or of the same for all examples."""
+        return _products(self.values, self.by_row(self.of(values)))
+
+    def within(self, window: Window, shape: Sequence[int]) -> Tensor:
+        """The coefficients of a larger part of a map, by its corner and shape."""
+        assert self.window is not None
+        (top, left), (down, across) = self.window, self.values.shape[-2:]
+        up, before = top - window[0], left - window[1]
+        return pad(self.values, (before, shape[-1] - across - before, up, shape[-2] - down - up))
+
+    def whole(self, shape: Sequence[int]) -> "Slopes":
+        """The coefficients of the whole map."""
+        return self if self.window is None else Slopes(self.within((0, 0), shape), None, self.examples)
+
+    def through(self, step: Affine, shapes: Sequence[tuple[int, ...]], shape: tuple[int, ...]) -> Iterator["Slopes"]:
+        """The coefficients of what an affine step reads, by its shapes."""
+        ahead = self.values.shape[:2]
+        if self.window is not None and step.local is not None:
+            for part, window in step.local(self.values.flatten(0, 1), self.window, shapes):
+                yield Slopes(part.view(*ahead, *part.shape[1:]), window, self.examples)
+            return
+        for part in step.pull(self.whole(shape).values.flatten(0, 1), shapes):
+            yield Slopes(part.view(*ahead, *part.shape[1:]), None, self.examples)
+
+
+def _add(slopes: Slopes, at: int, into: dict[int, Slopes], shape: tuple[int, ...]) -> None:
+    """Add coefficients to those of a step, of the smallest part of a map that holds both."""
+    other = into.get(at)
+    if other is None:
+        into[at] = slopes
+    elif slopes.window is None or other.window is None:
+        into[at] = Slopes(slopes.whole(shape).values + other.whole(shape).values, None, slopes.examples)
+    else:
+        both = (slopes, other)
+        first = [min(each.window[i] for each in both if each.window) for i in (0, 1)]
+        last = [max(each.window[i] + each.values.shape[i - 2] for each in both if each.window) for i in (0, 1)]
+        window, sides = (first[0], first[1]), (last[0] - first[0], last[1] - first[1])
+        into[at] = Slopes(slopes.within(window, sides) + other.within(window, sides), window, slopes.examples)
 
 
 class Bounds:
@@ -36,55 +104,56 @@ class Bounds:
                     if isinstance(step, Activation | Pool):
                         self._narrow(at, step)
 
-    def lowest(self, at: int, functions: Tensor, *, whole: bool) -> Tensor:
-        """Lower bounds (rows, functions) of linear functions (rows, functions, *shape) of what one step gives.
+    def lowest(self, at: int, functions: Slopes, *, whole: bool) -> Tensor:
+        """Lower bounds (rows, functions) of linear functions of what one step gives.
 
         Args:
             at: the number of the step.
             functions: their coefficients.
             whole: substitute back to the input; otherwise to the nearest activations, whose intervals are taken.
         """
-        rows, count = functions.shape[:2]
-        total = functions.new_zeros(rows, count)
-        open_at: dict[int, Tensor] = {at: functions}
-        moved: dict[int, Tensor] = {}  # coefficients of how far what a step gives is from what it gives at the centre
+        total = functions.values.new_zeros(functions.values.shape[:2])
+        open_at = {at: functions}
+        moved: dict[int, Slopes] = {}  # coefficients of how far what a step gives is from what it gives at the centre
         while open_at:
             last = max(open_at)
             slopes, node = open_at.pop(last), self.network.nodes[last]
             centre = self.centres[last]
             if centre is not None:
                 # Not by constants: where inputs are large, as years are, their parts would cancel all digits but a few.
-                total += _products(slopes, centre)
+                total += slopes.times(centre)
                 moved[last] = slopes
             elif isinstance(node.step, Affine):
                 shapes = [self.network.nodes[parent].shape for parent in node.parents]
-                total += _products(slopes, node.step.constant(shapes, slopes))
+                total += slopes.times(node.step.constant(shapes, slopes.values))
                 self._pull(last, slopes, open_at)
             elif not whole:
                 low, high = self.intervals[last]
-                total += _products(slopes.clamp(min=0), low) + _products(slopes.clamp(max=0), high)
+                total += replace(slopes, values=slopes.values.clamp(min=0)).times(low)
+                total += replace(slopes, values=slopes.values.clamp(max=0)).times(high)
             else:
                 (parent,) = node.parents
                 part, constant = self._through(node.step, parent, node.shape, slopes)
                 total += constant
-                open_at[parent] = open_at[parent] + part if parent in open_at else part
+                _add(part, parent, open_at, node.shape)
         while moved:
             last = max(moved)
             slopes = moved.pop(last)
             if isinstance(self.network.nodes[last].step, Input):
-                total += self.region.fall(slopes)
+                total += self.region.seen(slopes.of, slopes.by_row).fall(slopes.values)
             else:
                 self._pull(last, slopes, moved)
         return total
 
-    def _pull(self, at: int, slopes: Tensor, into: dict[int, Tensor]) -> None:
+    def _pull(self, at: int, slopes: Slopes, into: dict[int, Slopes]) -> None:
         """Add coefficients of what an affine step gives to those of what it reads."""
         node = self.network.nodes[at]
         assert isinstance(node.step, Affine)
         shapes = [self.network.nodes[parent].shape for parent in node.parents]
-        for parent, part in zip(node.parents, node.step.pull(slopes.flatten(0, 1), shapes), strict=True):
-            part = part.view(*slopes.shape[:2], *part.shape[1:])
-            into[parent] = into[parent] + part if parent in into else part
+        for parent, shape, part in zip(
+            node.parents, shapes, slopes.through(node.step, shapes, node.shape), strict=True
+        ):
+            _add(part, parent, into, shape)
 
     def _centre(self, at: int) -> Tensor | None:
         if not self._affine(at):
@@ -127,41 +196,79 @@ class Bounds:
         """Bound by substitution those numbers of a step that an activation needs more closely."""
         low, high = self.intervals[at]
         wanted = step.curve.open(low, high) if isinstance(step, Activation) else self._contested(step, at)
-        wanted = wanted.reshape(len(wanted), -1)
+        low, high = (each.clone(memory_format=torch.contiguous_format) for each in (low, high))
+        if tiles := self._tiles(at):
+            for rows, columns in tiles:
+                self._narrow_tile(at, wanted, low, high, rows, columns)
+        else:
+            self._narrow_rows(at, wanted.flatten(1), low.view(len(low), -1), high.view(len(high), -1))
+        # Rounding may put the two in the wrong order where they are equal.
+        self.intervals[at] = torch.minimum(low, high), torch.maximum(low, high)
+
+    def _narrow_rows(self, at: int, wanted: Tensor, low: Tensor, high: Tensor) -> None:
+        """Bound the wanted numbers of what a step gives, as many of each row; `low` and `high` are changed in place."""
         rows, width = wanted.shape
         most = int(wanted.sum(1).max())
         order = (~wanted).to(torch.uint8).argsort(dim=1, stable=True)[:, :most]
-        low, high = low.reshape(rows, -1).clone(), high.reshape(rows, -1).clone()
-        numbers = NUMBERS.get(low.device.type, NUMBERS_ACCELERATOR)
-        for part in spans(most, max(1, numbers // (2 * rows * self._widest(at)))):
+        for part in spans(most, self._together(at, rows)):
             places = order[:, part]
             ones = torch.zeros(rows, places.shape[1], width, dtype=low.dtype, device=low.device)
             ones.scatter_(2, places[:, :, None], 1.0)
             functions = torch.cat((ones, -ones), 1).view(rows, -1, *self.network.nodes[at].shape)
-            under, over = self.lowest(at, functions, whole=True).chunk(2, 1)
+            under, over = self.lowest(at, Slopes(functions), whole=True).chunk(2, 1)
             low.scatter_(1, places, torch.maximum(low.gather(1, places), under))
             high.scatter_(1, places, torch.minimum(high.gather(1, places), -over))
-        shape = self.intervals[at][0].shape
-        # Rounding may put the two in the wrong order where they are equal.
-        self.intervals[at] = torch.minimum(low, high).view(shape), torch.maximum(low, high).view(shape)
 
-    def _widest(self, at: int) -> int:
-        """The most numbers of one row in a step on the way to this one."""
-        return max(prod(node.shape) for node in self.network.nodes[: at + 1])
+    def _narrow_tile(self, at: int, wanted: Tensor, low: Tensor, high: Tensor, rows: slice, columns: slice) -> None:
+        """Bound the wanted numbers of a part of a map, each as a row of its own; `low` and `high` are changed in place.
 
-    def _through(self, step: Step, parent: int, shape: tuple[int, ...], slopes: Tensor) -> tuple[Tensor, Tensor]:
+        Few of a part are wanted, and not as many of each example.
+        """
+        seen = wanted[:, :, rows, columns]
+        places = seen.nonzero()
+        for part in spans(len(places), self._together(at, 1)):
+            example, channel, row, column = where = places[part].unbind(1)
+            ones = torch.zeros(len(example), 1, *seen.shape[1:], dtype=low.dtype, device=low.device)
+            ones[torch.arange(len(ones)), 0, channel, row, column] = 1.0
+            functions = Slopes(torch.cat((ones, -ones), 1), (rows.start, columns.start), example)
+            under, over = self.lowest(at, functions, whole=True).unbind(1)
+            ends = low[:, :, rows, columns], high[:, :, rows, columns]
+            ends[0][where], ends[1][where] = torch.maximum(ends[0][where], under), torch.minimum(ends[1][where], -over)
+
+    def _together(self, at: int, rows: int) -> int:
+        """How many numbers of each row are bounded together."""
+        numbers = NUMBERS.get(self.region.low.device.type, NUMBERS_ACCELERATOR)
+        widest = max(prod(node.shape) for node in self.network.nodes[: at + 1])  # on the way to this step
+        return max(1, numbers // (2 * rows * widest))
+
+    def _tiles(self, at: int) -> list[tuple[slice, slice]]:
+        """Parts of a map, as a number of one depends on few of the input; none where all are bounded together."""
+        shape, side = self.network.nodes[at].shape, TILE.get(self.region.low.device.type)
+        if side is None or len(shape) != 3 or not self._local(at):
+            return []
+        return [(rows, columns) for rows in spans(shape[1], side) for columns in spans(shape[2], side)]
+
+    def _local(self, at: int) -> bool:
+        """Whether the coefficients of a part of a map are those of a part of what the step before reads."""
+        step = self.network.nodes[at].step
+        return isinstance(step, Affine) and step.local is not None
+
+    def _through(self, step: Step, parent: int, shape: tuple[int, ...], slopes: Slopes) -> tuple[Slopes, Tensor]:
         """Coefficients of what an activation reads, and a constant, of a lower bound of a function of what it gives."""
         low, high = self.intervals[parent]
-        rising, falling = slopes.clamp(min=0), slopes.clamp(max=0)
         if isinstance(step, Activation):
-            (under, under_rest), (over, over_rest) = step.curve.lines(low, high)
+            lines = step.curve.lines(slopes.of(low), slopes.of(high))
+            (under, under_rest), (over, over_rest) = (map(slopes.by_row, line) for line in lines)
+            rising, falling = slopes.values.clamp(min=0), slopes.values.clamp(max=0)
             constant = _products(rising, under_rest) + _products(falling, over_rest)
-            return rising.mul_(under[:, None]).addcmul_(falling, over[:, None]), constant
+            part = rising.mul_(under[:, None]).addcmul_(falling, over[:, None])
+            return replace(slopes, values=part), constant
         assert isinstance(step, Pool)
-        seen = _Windows(step, low, high, shape)
-        part, constant = seen.chosen(rising)
-        other, rest = seen.above(falling)
-        return (part + other).view(*slopes.shape[:2], *low.shape[1:]), constant + rest
+        given = slopes.whole(shape).values
+        seen = _Windows(step, slopes.by_row(low), slopes.by_row(high), shape)
+        part, constant = seen.chosen(given.clamp(min=0))
+        other, rest = seen.above(given.clamp(max=0))
+        return Slopes((part + other).view(*given.shape[:2], *low.shape[1:]), None, slopes.examples), constant + rest
 
     def _contested(self, step: Step, at: int) -> Tensor:
         """Where a number may be the largest of a window that no other surely leads."""

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from probe.certificates.bounded import BoundedCertificate
-from probe.certificates.bounds import Bounds
+from probe.certificates.bounds import Bounds, Slopes
 from probe.certificates.region import Region
 from probe.certificates.traced import Traced
 from probe.method import param
@@ -49,4 +49,4 @@ class Crown(BoundedCertificate):
 
     def leads(self, bounds: Bounds, functions: Tensor) -> Tensor:
         last = len(bounds.network.nodes) - 1
-        return torch.maximum(*(bounds.lowest(last, functions, whole=whole) for whole in (True, False)))
+        return torch.maximum(*(bounds.lowest(last, Slopes(functions), whole=whole) for whole in (True, False)))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from probe.certificates.bounded import BoundedCertificate
-from probe.certificates.bounds import Bounds
+from probe.certificates.bounds import Bounds, Slopes
 from probe.certificates.region import Region
 from probe.certificates.traced import Traced
 
@@ -41,4 +41,4 @@ class IntervalBounds(BoundedCertificate):
         return Bounds(network, region, tight=False)
 
     def leads(self, bounds: Bounds, functions: Tensor) -> Tensor:
-        return bounds.lowest(len(bounds.network.nodes) - 1, functions, whole=False)
+        return bounds.lowest(len(bounds.network.nodes) - 1, Slopes(functions), whole=False)

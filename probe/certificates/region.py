@@ -1,5 +1,6 @@
 """The inputs that an attacker may choose: a ball around each example, within the bounds of the space."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -32,6 +33,11 @@ class Region:
         centre = space.clip(inputs)
         low, high = (torch.where(unit > 0, space.clip(centre + change), centre) for change in (-step, step))
         return cls(centre, low, high, unit.expand_as(inputs), radius.to(inputs.dtype), p)
+
+    def seen(self, part: Callable[[Tensor], Tensor], row: Callable[[Tensor], Tensor]) -> "Region":
+        """The region of a part of the inputs, with a row for each that `row` makes of the examples."""
+        centre, low, high, unit = (row(part(each)) for each in (self.centre, self.low, self.high, self.unit))
+        return Region(centre, low, high, unit, row(self.radius), self.p)
 
     def fall(self, slopes: Tensor) -> Tensor:
         """The lowest that a linear function of the input, with slopes (rows, functions, *shape), is over its centre's.

@@ -11,6 +11,9 @@ from torch import Tensor
 
 from probe.certificates.activations import Curve, curve_of
 
+Window = tuple[int, int]  # the first row and column of a part of a map
+Part = tuple[Tensor, Window]  # coefficients of a part, (rows, channels, height, width), and where it lies
+
 
 class Step(ABC):
     """From what it reads, (rows, *shape) each, to what it gives, (rows, *shape)."""
@@ -59,6 +62,7 @@ class Affine(Step):
     whole: Callable[..., Tensor]
     spread: Callable[..., Tensor]
     pulled: Callable[[Tensor, Sequence[tuple[int, ...]]], tuple[Tensor, ...]] | None = None  # W' a, where it is quick
+    local: Callable[[Tensor, Window, Sequence[tuple[int, ...]]], tuple[Part, ...]] | None = None  # the same of a window
     single: bool = False  # whether each number that it gives is of one that it reads, so that intervals stay exact
     moves: bool = False  # whether it gives the very numbers that it reads
 
@@ -119,7 +123,14 @@ class Pool(Step):
         return torch.where((found >= 0) & (found < side), found, -1)
 
 
-SAME = Affine(lambda value: value, lambda width: width, lambda a, shapes: (a,), single=True, moves=True)
+SAME = Affine(
+    lambda value: value,
+    lambda width: width,
+    lambda a, shapes: (a,),
+    lambda a, window, shapes: ((a, window),),
+    single=True,
+    moves=True,
+)
 Arguments = Sequence[Any]
 BEYOND = 2**31  # torch writes the end of x[:] as a number that no row has
 
@@ -204,10 +215,18 @@ def _convolution(call: Call) -> Step | None:
         found: Tensor = back(a.contiguous(), zero, weight, None, *rest, [True, False, False])[0]
         return (found,)
 
+    def local(a: Tensor, window: Window, shapes: Sequence[tuple[int, ...]]) -> tuple[Part, ...]:
+        seen = torch.ops.aten.convolution(a, weight, None, stride, (0, 0), dilation, not turned, (0, 0), groups)
+        first = [at * step - beyond for at, step, beyond in zip(window, stride, padding, strict=True)]
+        top, left = (max(0, at) for at in first)  # of what lies beyond the edge nothing is read
+        down, across = (side - at for side, at in zip(shapes[0][1:], first, strict=True))
+        return ((seen[..., top - first[0] : down, left - first[1] : across], (top, left)),)
+
     return Affine(
         lambda value: torch.ops.aten.convolution(value, weight, bias, *rest),
         lambda width: torch.ops.aten.convolution(width, weight.abs(), None, *rest),
         pulled,
+        local if weight.ndim == 4 and not turned else None,
     )
 
 
@@ -229,7 +248,14 @@ def _times(factor: Any, shift: Any, *, wider: bool = False) -> Affine:
     size = abs(factor)
     if wider:
         return Affine(lambda v: v * factor + shift, lambda v: v * size + 0 * shift)
-    return Affine(lambda v: v * factor + shift, lambda v: v * size, lambda a, shapes: (a * factor,), single=True)
+    everywhere = not isinstance(factor, Tensor) or factor.shape[-2:] in ((), (1,), (1, 1))
+    return Affine(
+        lambda v: v * factor + shift,
+        lambda v: v * size,
+        lambda a, shapes: (a * factor,),
+        (lambda a, window, shapes: ((a * factor, window),)) if everywhere else None,
+        single=True,
+    )
 
 
 def _sum(call: Call) -> Step | None:
@@ -243,7 +269,13 @@ def _sum(call: Call) -> Step | None:
         if one.ndim != other.ndim:
             return None
         sizes = abs(first), abs(second)
-        return Affine(lambda a, b: first * a + second * b, lambda a, b: sizes[0] * a + sizes[1] * b)
+        alike = call.shapes[0] == call.shapes[-1]  # else one of them is added to several numbers
+        return Affine(
+            lambda a, b: first * a + second * b,
+            lambda a, b: sizes[0] * a + sizes[1] * b,
+            (lambda a, shapes: (first * a, second * a)) if alike else None,
+            (lambda a, window, shapes: ((first * a, window), (second * a, window))) if alike else None,
+        )
     value, constant = (one, other) if varies[0] else (other, one)
     factor, times = signs if varies[0] else signs[::-1]
     return _by_constant(call, value, constant, factor, times * constant)

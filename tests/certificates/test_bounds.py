@@ -6,6 +6,7 @@ from torch import nn
 
 from probe import Classification, Model, MultiLabel, Places, Regression, Space
 from probe.certificates import Crown, IntervalBounds
+from probe.certificates import bounds as bounds_of
 from probe.certificates.activations import GELU, GELU_TANH, SIGMOID, SILU, TANH, Hinge, Stair
 from probe.certificates.region import Region
 from probe.certificates.traced import recorded
@@ -403,3 +404,30 @@ def test_answers_that_are_not_one_of_several_classes_are_refused_by_their_task(k
     model = Model(forward=nn.Sequential(*layers).eval(), space=Space(), task=task)
     with pytest.raises(Unsupported, match=f"certifies one of several classes, .* is {type(task).__name__}; of several"):
         kind()(model, rows(2, 3), model.predict(rows(2, 3)))
+
+
+class Joined(nn.Module):
+    """Convolutions of several strides, paddings and groups, a sum of two ways, a pool, and a normalisation."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.wide = nn.Conv2d(2, 4, 4, stride=2, padding=1), nn.Conv2d(4, 4, 3, padding=2, dilation=2)
+        self.norm, self.apart = nn.BatchNorm2d(4), nn.Conv2d(4, 4, (3, 1), padding=(1, 0), groups=2)
+        self.gaps, self.last = nn.Conv2d(4, 3, 2, stride=3), nn.Linear(6, 3)
+
+    def forward(self, x):
+        begun = torch.relu(self.first(2 * x - 1))
+        added = begun - self.apart(torch.relu(self.norm(self.wide(begun)))) / 2
+        return self.last(torch.relu(self.gaps(torch.relu(added))).flatten(1))
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+@pytest.mark.parametrize("side", [2, 4])
+def test_numbers_of_a_part_of_a_map_have_the_bounds_of_all_together(monkeypatch, norm, side):
+    model, inputs = Model(forward=seeded(Joined()), space=Space(bounds=(0.0, 1.0))), rows(3, 2, 12, 9)
+    labels, radius = model.predict(inputs), torch.tensor([0.02, 0.05, 0.0])
+    asked = []
+    for tile in ({"cpu": side}, {}):
+        monkeypatch.setattr(bounds_of, "TILE", tile)
+        asked.append(Crown(norm=norm).margins(model, inputs, labels, radius))
+    torch.testing.assert_close(*asked, rtol=1e-5, atol=1e-6)

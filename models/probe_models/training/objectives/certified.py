@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from probe import Dataset, Space
-from probe.certificates.bounds import Bounds
+from probe.certificates.bounds import Bounds, Slopes
 from probe.certificates.region import Region
 from probe.certificates.traced import TRACED, recorded
 from probe.errors import PlanError, Unsupported
@@ -86,5 +86,5 @@ def worst_logits(network: nn.Module, inputs: Tensor, labels: Tensor, eps: float,
     region = Region.around(space, inputs, inputs.new_full((len(inputs),), eps), torch.inf)
     bounds = Bounds(steps, region, tight=False)
     one = torch.eye(steps.nodes[-1].shape[0], dtype=inputs.dtype, device=inputs.device)
-    leads = bounds.lowest(len(steps.nodes) - 1, one[labels][:, None] - one, whole=False)
+    leads = bounds.lowest(len(steps.nodes) - 1, Slopes(one[labels][:, None] - one), whole=False)
     return -leads.scatter(1, labels[:, None], 0.0)
