@@ -74,9 +74,9 @@ class IntegratedGradients(Explainer):
     """The gradient averaged along the straight path from the mean reference, times its length (arXiv:1703.01365).
 
     Values are in output units and sum to output(input) - output(mean reference), up to the error of the quadrature.
-    Gauss-Legendre quadrature is exact where the gradient is a polynomial of degree 2 * steps - 1 along the path. Where
-    the values of an example do not sum to that difference, its path is divided into pieces of up to 3 points, and
-    pieces with a residual are halved again.
+    The path has four pieces of `steps` / 4 points each. Where the values of an example do not sum to that difference,
+    its pieces with the largest residuals are halved, with up to 3 points on each half, and halved again. Gauss-Legendre
+    quadrature is exact where the gradient is a polynomial of degree 2 * points - 1 on a piece.
 
     >>> import torch
     >>> from probe import Model, Space
@@ -91,7 +91,7 @@ class IntegratedGradients(Explainer):
     needs: ClassVar[frozenset[Need]] = frozenset({"gradients", "reference"})
     completeness: ClassVar[Literal["baseline", "references"] | None] = "baseline"
 
-    steps: int = param(50, "quadrature points on the path", low=1)
+    steps: int = param(50, "quadrature points on the path, before it is divided further", low=1)
     pieces: int = param(512, "maximum number of pieces of a path; 1 never divides it", low=1)
     tolerance: Number = param(0.01, "relative residual above which a path is divided", low=0)
 

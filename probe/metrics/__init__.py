@@ -5,6 +5,7 @@ from probe.metrics.certified import CertifiedAccuracy
 from probe.metrics.counterfactual import ChangedFeatures, Validity
 from probe.metrics.effective_complexity import EffectiveComplexity
 from probe.metrics.efficient_mprt import EfficientMPRT
+from probe.metrics.f_fidelity import FFidelity
 from probe.metrics.faithfulness import Completeness, Deletion, Insertion
 from probe.metrics.faithfulness_correlation import FaithfulnessCorrelation
 from probe.metrics.goal import GoalReached
@@ -41,6 +42,7 @@ __all__ = [
     "EffectiveComplexity",
     "EfficientMPRT",
     "ExactMatch",
+    "FFidelity",
     "FaithfulnessCorrelation",
     "GoalReached",
     "Infidelity",

@@ -19,6 +19,7 @@ from probe.metrics import (
     EffectiveComplexity,
     EfficientMPRT,
     FaithfulnessCorrelation,
+    FFidelity,
     Infidelity,
     Insertion,
     LocalLipschitz,
@@ -150,6 +151,7 @@ def cases() -> Iterator[Case]:
         yield Case(about="all on the planted truth", metric=planted, expected=1, **asked)
     asked["worse"] = replace(alone, values=alone.values + 1)
     yield Case(about=f"one feature of {FEATURES}", metric=Sparseness(), expected=1 - 1 / FEATURES, **asked)
+    yield _one_of_many()
     yield from _asking_again(model, inputs, targets)
     yield _filled_in(targets)
 
@@ -171,6 +173,19 @@ def _asking_again(model: Model, inputs: Inputs, targets: Labels) -> Iterator[Cas
     asked = {"model": peaked, "best": slopes, "worse": ignoring, "known": ignoring, "expected": 0}
     for metric in (MPRT(), EfficientMPRT()):
         yield Case(about="an explanation that ignores the weights", metric=metric, **asked)
+
+
+def _one_of_many() -> Case:
+    """One feature changes the output by 9, each of the others by 1."""
+    weight = torch.ones(2, FEATURES)
+    weight[0, 3] = 9
+    model = Model(
+        forward=_layer(weight), space=Space(bounds=(0.0, 1.0), reference=torch.zeros(1, FEATURES)), name="one"
+    )
+    named = InputXGradient()(model, torch.ones(ROWS, FEATURES), torch.zeros(ROWS, dtype=torch.long))
+    metric = FFidelity(share=1 / FEATURES, most=1 / FEATURES)
+    about = "the top feature changes 8 more than another"
+    return Case(about=about, metric=metric, model=model, best=named, worse=_rolled(named), expected=8, column=0)
 
 
 def _filled_in(targets: Labels) -> Case:
