@@ -161,7 +161,7 @@ def _skill(evidence: Floats) -> float:
     """The total lead over the control as a share of the best possible one: 1 is best, 0 is the control."""
     own, control, best = evidence[:, 0], evidence[:, 1], evidence[:, 2]
     possible = float((best - control).sum())
-    return float((own - control).sum()) / possible if possible else float("nan")
+    return float((own - control).sum()) / possible + 0.0 if possible else float("nan")  # -0.0 becomes 0.0
 
 
 def _residual_share(evidence: Floats) -> float:

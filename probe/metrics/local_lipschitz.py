@@ -4,16 +4,12 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
 from probe.metrics.masked import Memory
-from probe.metrics.noisy import Copies, Noisy
+from probe.metrics.noisy import Copies, Distances, Noisy
 from probe.model import Model
 from probe.results import Attribution
 from probe.shapes import Evidence, PerExample, PerFeature
-
-Distances = Float[Tensor, "copies batch"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,10 +43,7 @@ class LocalLipschitz(Noisy):
 
     def measure(self, model: Model, result: Attribution, memory: Memory | None = None) -> Evidence:
         own, moved = self.explained(model, result, memory)
-        inputs = model.check(result.inputs)
-        together = inputs.expand(self.samples, *inputs.shape).flatten(0, 1)
-        change = model.space.scaled_change(self.copies(model, inputs), together)
-        apart = change.flatten(1).norm(dim=1).view(self.samples, len(inputs)).to(own)
+        apart = self.distances(model, result).to(own)
         steep = [_steepest(own, others, apart) for others in (moved, self.shuffled(own))]
         found = torch.stack([*steep, torch.zeros_like(steep[0])], 1)
         return torch.where(own.norm(dim=1)[:, None] > 0, found, 0.0)  # of nothing there is no share

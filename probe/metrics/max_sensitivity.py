@@ -21,7 +21,8 @@ class MaxSensitivity(Noisy):
     the max-sensitivity, which is the largest distance (L2, by feature) between the explanation of a copy and that of
     the input, divided by the length of the latter; the same for as many copies explained by these values in random
     order; and 0, the best possible. The value is 1 minus own over random, at most 1: higher is better, 1 is no
-    change, and 0 is no steadier than random. An explanation that ignores its input is steady too.
+    change, and 0 is no steadier than random. An explanation that ignores its input is steady too. Inputs
+    that no noise moves, such as whole numbers, count for nothing; where all are such the value is NaN.
 
     Raises:
         Unsupported: if inputs are token ids, or the values were not made by an explainer.
@@ -43,7 +44,9 @@ class MaxSensitivity(Noisy):
         own, moved = self.explained(model, result, memory)
         far = [_farthest(own, others) for others in (moved, self.shuffled(own))]
         found = torch.stack([*far, torch.zeros_like(far[0])], 1)
-        return torch.where(own.norm(dim=1)[:, None] > 0, found, 0.0)  # of nothing there is no share
+        # Of nothing there is no share, and what no noise moves shows nothing.
+        shows = (own.norm(dim=1) > 0) & (self.distances(model, result) > 0).any(0)
+        return torch.where(shows[:, None], found, 0.0)
 
 
 def _farthest(own: PerFeature, others: Copies) -> PerExample:

@@ -26,8 +26,8 @@ class Monotonicity(Remembering):
     values and the absolute changes of the output that was explained, in [-1, 1], over features that have either; 0,
     that of values in random order; and 1, the best possible. The value is own as a share of the best: higher is better,
     1 is the same order, and 0 is no better than random. Values without a sign can be measured too. Features that equal
-    the mean reference are left out. An example whose output no feature changes counts for nothing, and where all are
-    such the value is NaN. What features do only together is not seen: `SensitivityN` removes several.
+    the mean reference are left out. An example whose features all change the output alike counts for nothing, and
+    where all are such the value is NaN. What features do only together is not seen: `SensitivityN` removes several.
 
     Raises:
         Unsupported: if the space has no reference.
@@ -64,6 +64,9 @@ class Monotonicity(Remembering):
         sizes = model.space.by_feature(wide(result.values)).abs().cpu().double() * masked.active
         found = alike(sizes, changes)
         evidence = torch.stack([found, torch.zeros_like(found), torch.ones_like(found)], 1)
-        return torch.where((changes > 0).any(1)[:, None], evidence, 0.0).to(
+        # Where all features change the output alike no order is right.
+        lowest = changes.masked_fill(~masked.active, torch.inf).amin(1)
+        varies = changes.amax(1) > lowest * (1 + 1e-6)
+        return torch.where(varies[:, None], evidence, 0.0).to(
             device=inputs.device, dtype=wide(inputs).dtype if inputs.is_floating_point() else None
         )

@@ -22,6 +22,7 @@ from probe.shapes import Inputs, Labels, PerFeature
 from probe.tensors import generator, sha256, spans, wide
 
 Copies = Float[Tensor, "copies batch features"]
+Distances = Float[Tensor, "copies batch"]
 Noised = Float[Tensor, "together *shape"]
 
 
@@ -44,6 +45,8 @@ class Noisy(Remembering, ABC):
     def explained(self, model: Model, result: Attribution, memory: Memory | None) -> tuple[PerFeature, Copies]:
         """The explanation by feature, and those of the noisy copies of its inputs, unless the memory has them.
 
+        Both are in parts of the explanation's largest value, as squares of large values would overflow.
+
         Raises:
             Unsupported: if inputs are token ids, or the values were not made by an explainer.
         """
@@ -63,7 +66,17 @@ class Noisy(Remembering, ABC):
             return torch.cat([self._moved(model, explainer, inputs[r], targets[r]) for r in rows], 1)
 
         whose = model.forward, model.embed, model.space, sha256({"inputs": inputs, "targets": targets})
-        return own, (memory or Memory()).once((explainer, self.radius, self.samples, self.seed, *whose), ask)
+        moved = (memory or Memory()).once((explainer, self.radius, self.samples, self.seed, *whose), ask)
+        largest = own.abs().amax(1, keepdim=True)
+        largest = torch.where(largest > 0, largest, 1.0)
+        return own / largest, moved / largest
+
+    def distances(self, model: Model, result: Attribution) -> Distances:
+        """How far each copy is from its input (L2, in units of the scale); what is missing stays where it is."""
+        inputs = model.check(result.inputs)
+        together = inputs.expand(self.samples, *inputs.shape).flatten(0, 1)
+        change = wide(model.space.scaled_change(self.copies(model, inputs), together)).nan_to_num(0.0)
+        return change.flatten(1).norm(dim=1).view(self.samples, len(inputs))
 
     def shuffled(self, own: PerFeature) -> Copies:
         """As many explanations with the same values in random order, the same orders for all examples."""

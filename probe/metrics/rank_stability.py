@@ -23,7 +23,8 @@ class RankStability(Noisy):
     [-1, 1], over features to which either gives a value; 0, that of values in random order; and 1, the best possible.
     The value is own as a share of the best: higher is better, 1 is the same order for all copies, and 0 is no steadier
     than random. `MaxSensitivity` asks how far values move; this one asks whether another feature comes first. An
-    explanation that ignores its input is steady too.
+    explanation that ignores its input is steady too. Inputs
+    that no noise moves, such as whole numbers, count for nothing; where all are such the value is NaN.
 
     Raises:
         Unsupported: if inputs are token ids, or the values were not made by an explainer.
@@ -45,4 +46,6 @@ class RankStability(Noisy):
         own, moved = self.explained(model, result, memory)
         found = torch.stack([alike(own, each) for each in moved]).mean(0).clamp(-1, 1)
         evidence = torch.stack([found, torch.zeros_like(found), torch.ones_like(found)], 1)
-        return torch.where((own != 0).any(1)[:, None], evidence, 0.0)  # of nothing there is no order
+        # Of nothing and of one feature there is no order, and what no noise moves shows nothing.
+        shows = (own != 0).any(1) & (self.distances(model, result) > 0).any(0) & (own.shape[1] > 1)
+        return torch.where(shows[:, None], evidence, 0.0)

@@ -8,7 +8,7 @@ from torch.testing import assert_close
 
 from probe import Attribution, Model, Space
 from probe.explainers import InputXGradient, KernelShap, Saliency
-from probe.metrics import EffectiveComplexity, LocalLipschitz, Monotonicity, Sufficiency
+from probe.metrics import EffectiveComplexity, LocalLipschitz, MaxSensitivity, Monotonicity, RankStability, Sufficiency
 from probe.metrics.masked import Memory
 
 SOURCE = torch.Generator().manual_seed(0)
@@ -93,3 +93,28 @@ def test_the_steepest_change_is_over_the_distance_of_the_copies():
     assert LocalLipschitz()(LINEAR, Saliency()(LINEAR, INPUTS)).value == 1
     fixed = Model(forward=CURVED.forward, space=Space(bounds=(-9, 9), mutable=[False] * 10))
     assert not LocalLipschitz()(fixed, Saliency()(fixed, INPUTS)).evidence.any()
+
+
+@pytest.mark.parametrize("metric", [MaxSensitivity(), RankStability(), LocalLipschitz()], ids=str)
+def test_inputs_that_no_noise_moves_show_nothing(metric):
+    counts = Space(bounds=(-9, 9), kinds=("integer",) * 10, features=torch.arange(10), reference=INPUTS[:1].round())
+    model = Model(forward=CURVED.forward, space=counts)
+    assert np.isnan(metric(model, KernelShap(coalitions=20)(model, INPUTS[:3].round())).value)
+
+
+@pytest.mark.parametrize("metric", [MaxSensitivity(), LocalLipschitz()], ids=str)
+def test_values_that_are_missing_or_huge_are_measured(metric):
+    whole = Model(forward=lambda x: torch.nan_to_num(x).float() @ WEIGHT.float() * 1e30, space=Space(
+        bounds=(-9, 9), missing=[True] * 10, reference=torch.zeros(1, 10)
+    ))  # fmt: skip
+    inputs = INPUTS[:3].float()
+    inputs[:, 4] = torch.nan
+    assert 0.5 < metric(whole, KernelShap(coalitions=20)(whole, inputs)).value <= 1
+
+
+def test_one_feature_has_no_order():
+    space = Space(bounds=(-9, 9), reference=torch.zeros(1, 1))
+    model = Model(forward=lambda x: torch.cat([x, -x], 1), space=space)
+    found = InputXGradient()(model, torch.tensor([[1.0], [2.0]]))
+    assert np.isnan(Monotonicity()(model, found).value)
+    assert np.isnan(RankStability()(model, found).value)
