@@ -36,7 +36,7 @@ class Ablation(OfSites):
         >>> model = Model(forward=network, space=Space(bounds=(-9.0, 9.0)))
         >>> data = Dataset(torch.tensor([[2.0, 0.0], [4.0, 1.0]]), torch.tensor([0, 0]), space=model.space)
         >>> Ablation(layers=("0",), part="unit", by="zero")(model, data).to_frame().set_index("item")["value"].to_dict()
-        {'0 at 0': 3.0, '0 at 1': 0.0}
+        {'0, unit 0': 3.0, '0, unit 1': 0.0}
     """
 
     asks: ClassVar[str] = "what the output loses without the site"

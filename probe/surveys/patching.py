@@ -44,7 +44,7 @@ class ActivationPatching(OfSites):
         >>> data = Dataset(torch.tensor([[1.0, 1.0], [-1.0, -1.0]]), torch.tensor([0, 1]), space=model.space)
         >>> method = ActivationPatching(layers=("0",), part="unit")
         >>> method(model, data).to_frame().set_index("item")["value"].to_dict()
-        {'0 at 0': 0.75, '0 at 1': 0.25}
+        {'0, unit 0': 0.75, '0, unit 1': 0.25}
     """
 
     reduction: ClassVar[str] = "share of the total"

@@ -71,7 +71,7 @@ class LinearProbe(Survey):
     feature: str = param("", "the feature that is read; default: the label")
     control: str = param("", "the feature whose values get random labels in the control task; default: each row")
     folds: int = param(5, "folds, each of which is told by the others", low=2, high=100)
-    ridge: float = param(0.01, "penalty, as a share of the mean square of the numbers", above=0)
+    ridge: float = param(0.1, "penalty, as a share of the mean square of the numbers", above=0)
     seed: int = param(0, "seed of the folds and of the control task", low=0)
 
     def items(self, model: Model, inputs: Inputs) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from probe.method import param
 from probe.model import Model
 from probe.shapes import Inputs, Labels
 
-AT = " at "
+SPLITS = {"layer": "", "unit": ", unit ", "head": ", head "}  # between a layer and its part, by `part`
 HEADS = ("heads", "num_heads", "n_head", "n_heads", "num_attention_heads")  # what layers call their number of heads
 
 
@@ -55,7 +55,6 @@ class OfSites(Survey, ABC):
 
     needs: ClassVar[frozenset[Need]] = frozenset({"layers"})
     item: ClassVar[str] = "site"
-    split: ClassVar[str] = AT
 
     layers: tuple[str, ...] = param(
         (), "the layers, as `model.layers()` names them; default: the parts of the network, or its attention"
@@ -65,6 +64,11 @@ class OfSites(Survey, ABC):
     )
     axis: int = param(1, "the axis that units lie along, such as the tokens of (batch, tokens, width)", low=-1)
     heads: int | None = param(None, "heads of each attention layer; none: as many as the layer says", low=1)
+
+    @property
+    def split(self) -> str:  # type: ignore[override]  # what divides an item depends on the part that is chosen
+        """What stands between a layer and its part."""
+        return SPLITS[self.part]
 
     def items(self, model: Model, inputs: Inputs) -> tuple[str, ...]:
         return tuple(site.name for site in self.sites(model, inputs))
@@ -106,7 +110,7 @@ class OfSites(Survey, ABC):
                 f"whose first axis is the rows; set it to one of 1 to {found.ndim - 1}, or -1"
             )
         for at in range(found.shape[self.axis]):
-            yield Site(f"{layer}{AT}{at}", layer, self.axis, slice(at, at + 1))
+            yield Site(f"{layer}{self.split}{at}", layer, self.axis, slice(at, at + 1))
 
     def _attending(self, model: Model) -> tuple[str, ...]:
         """The attention layers, of some within each other the outermost."""
@@ -137,7 +141,7 @@ class OfSites(Survey, ABC):
             )
         for at in range(heads):
             span = slice(at * width // heads, (at + 1) * width // heads)
-            yield Site(f"{layer}{AT}head {at}", address, -1, span)
+            yield Site(f"{layer}{self.split}{at}", address, -1, span)
 
 
 def given(model: Model, inputs: Inputs, address: str) -> Tensor:

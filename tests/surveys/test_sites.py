@@ -94,7 +94,7 @@ def test_patching_every_site_is_that_by_hand(into):
         for at in range(places):
             after = outputs(net.by_hand(target, {layer: (at, there[layer])}), *targets)
             expected.append(after - before if into == "corrupted" else before - after)
-            names.append(f"{layer} at {at}")
+            names.append(f"{layer}, unit {at}")
     method = ActivationPatching(part="unit", into=into)
     found = method.between(model, clean, dirty)
     sign = whole.sign()[:, None]
@@ -129,7 +129,8 @@ def test_a_hand_set_circuit_is_found_and_nothing_else():
     found = ActivationPatching(layers=("read", "move", "head"), part="unit")(model, data)
     value = found.to_frame().set_index("item")["value"].to_dict()
     assert value == {
-        "read at 0": 1.0, "read at 1": 0.0, "read at 2": 0.0, "move at 0": 1.0, "head at 0": 0.5, "head at 1": 0.5,
+        "read, unit 0": 1.0, "read, unit 1": 0.0, "read, unit 2": 0.0, "move, unit 0": 1.0,
+        "head, unit 0": 0.5, "head, unit 1": 0.5,
     }  # fmt: skip
     lost = Ablation(layers=("read",), part="unit")(model, data).to_frame()["value"].tolist()
     assert lost == [2.0, 0.0, 0.0]
@@ -166,7 +167,7 @@ def test_heads_are_those_that_the_attention_joins(heads):
         mixed[:, :, at * width : (at + 1) * width] = 0
         without = net.head((x + net.attention.proj(mixed)).mean(1))
         assert_close(found.evidence[:, at], net(x)[rows, targets] - without[rows, targets])
-        assert item == f"attention at head {at}"
+        assert item == f"attention, head {at}"
     assert len(found.items) == (heads or 2)
 
 
@@ -197,7 +198,7 @@ def test_the_parts_of_networks_of_the_zoo_are_found():
     network = zoo.load("reviews-transformer")
     assert [*Ablation()._parts(network)] == ["words", "layers.0", "norm", "head"]
     assert Ablation(part="head").items(network, zoo.data("reviews").inputs[:2]) == tuple(
-        f"layers.0.attend.1 at head {at}" for at in range(4)
+        f"layers.0.attend.1, head {at}" for at in range(4)
     )
 
 

@@ -65,8 +65,9 @@ def _cells(found: Proof, order: int) -> Drawn:
     assert table is not None, "drawn so only where there is one"
     across = found.split.strip(" ,:")
     ax = plots.cells(table, list(table.index), list(table.columns), unit=found.rows[0].unit, labels=(across, ""))
-    alt = f"{found.asks} by {found.item} and {across}; the numbers are in the table."
-    return [panel(ax, alt, f"survey-{order}")], f" Drawn: by {across}, the higher the darker.", "single"
+    alt = f"{found.asks} by {found.item}{f' and {across}' if across else ''}; the numbers are in the table."
+    drawn = f" Drawn: {f'by {across}, ' if across else ''}the higher the darker."
+    return [panel(ax, alt, f"survey-{order}")], drawn, "single"
 
 
 def _diagrams(found: Proof, order: int) -> Drawn:
