@@ -47,6 +47,7 @@ def test_features_choose_among_the_explained_rows_alone(bundles):
     with pytest.raises(RangeError, match="'sexx' is no attribute"):
         reading.part(bundles.table, {"sexx": "Male"})
     assert not reading.asked_features(bundles.image)
+    assert not free.features(bundles.prose)
 
 
 class Worded(Bundle):

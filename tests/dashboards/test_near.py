@@ -42,9 +42,11 @@ def test_without_neighbours_the_page_says_why(bundles):
     bundle = Older(bundles.table.folder, bundles.table.manifest)
     row = int(bundle.arrays("instances")["rows"][0])
     assert near.found(bundle, row) is None
-    assert "older version" in near.why_none(bundle)
+    assert "older version" in near.why_none(bundle, row)
+    other = next(at for at in range(200) if at not in bundle.arrays("instances")["rows"])
+    assert "explained examples alone" in near.why_none(bundle, other)
     plan = replace(bundle.manifest.plan, bundle=replace(bundle.manifest.plan.bundle, inputs="none"))
-    assert "As its plan says" in near.why_none(replace(bundle, manifest=replace(bundle.manifest, plan=plan)))
+    assert "As its plan says" in near.why_none(replace(bundle, manifest=replace(bundle.manifest, plan=plan)), row)
 
 
 def test_a_side_without_rows_is_said_to_have_none_and_how_far_that_is_known(bundles):

@@ -175,7 +175,7 @@ def _near(opened: Opened, row: int) -> None:
     bundle, found = opened.bundle, near.found(opened.bundle, row)
     widgets.section("The nearest rows", "near")
     if found is None:
-        st.text(near.why_none(bundle))
+        st.text(near.why_none(bundle, row))
         return
     st.markdown(md(near.said(bundle, found)))
     for side, title in near.sides(bundle).items():

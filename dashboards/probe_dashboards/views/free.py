@@ -11,7 +11,7 @@ from probe.audit.reading.free import Bounds
 from probe.formatting import count, estimate, p_value
 from probe.text import visible
 from probe_dashboards import state
-from probe_dashboards.views import examples, sliced
+from probe_dashboards.views import examples, instance, sliced
 from probe_dashboards.views.examples import ANY
 from probe_dashboards.views.links import Link, address
 from probe_dashboards.views.panels import Panel
@@ -41,7 +41,9 @@ class Named:
 
 
 def features(bundle: Bundle) -> dict[str, str]:
-    """The features that rows can be chosen by: id to name."""
+    """The features that rows can be chosen by: id to name; none where they are places of words."""
+    if instance.drawer(bundle).named_in_words:
+        return {}
     return state.slugs(list(reading.asked_features(bundle)))
 
 

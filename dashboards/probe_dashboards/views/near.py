@@ -33,11 +33,13 @@ def found(bundle: Bundle, row: int) -> reading.Near | None:
     return reading.near(bundle, row)
 
 
-def why_none(bundle: Bundle) -> str:
+def why_none(bundle: Bundle, row: int) -> str:
     """Why it is not known which rows are the nearest."""
     if not bundle.manifest.plan.keeps_inputs:
         return "As its plan says, the bundle does not tell which rows are alike."
-    return "It is not known which rows are near: this audit is of an older version, or the example was not explained."
+    if not instance.explained(bundle, row):
+        return "The nearest rows are sought of the explained examples alone, and this is none."
+    return "This audit does not tell which rows are near, as it is of an older version; run it again to find them."
 
 
 def table(bundle: Bundle, run: str, side: Sequence[reading.Neighbour]) -> pd.DataFrame:
