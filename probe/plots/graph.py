@@ -19,6 +19,7 @@ def graph(
     values: ArrayLike | None = None,
     *,
     limit: float | None = None,
+    like: ArrayLike | None = None,
     title: str = "",
     ax: Axes | None = None,
 ) -> Axes:
@@ -28,12 +29,13 @@ def graph(
         edges: (nodes, nodes), symmetric; 0 where there is none.
         values: (nodes, nodes), symmetric; values without an edge are not drawn.
         limit: the value at which a line is widest; by default the largest absolute value.
+        like: the edges of another graph of these nodes, which are drawn where it has them.
         title: drawn above.
         ax: where to draw; by default new Axes.
     """
     ax = new_axes(2.6, 2.1) if ax is None else ax
     links = np.asarray(edges, dtype=float)
-    at = layout(links)
+    at = layout(links if like is None else np.asarray(like, dtype=float))
     there = np.argwhere(np.triu(links, 1))
     _lines(ax, at, there, [MUTED] * len(there), np.full(len(there), 0.9))
     if values is not None:

@@ -1,6 +1,7 @@
 """The explanations of one example before an attack broke it, and after."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -61,7 +62,7 @@ def drawn(
     each = {name: [_values(bundle, row, one, at, top) for at in (0, 1)] for name, one in again.items()}
     limit = max(drawer(bundle).reach(shown[at], values[at]) for values in each.values() for at in (0, 1)) or None
     before, after = (plots.Values(values.by_number, values.by_feature, top, limit=limit) for values in each[method])
-    return (shown[0], before), (shown[1], after)
+    return (shown[0], before), (replace(shown[1], like=shown[0].inputs), after)
 
 
 def sentence(bundle: Bundle, row: int, attack: str, eps: str, method: str, at: int) -> str:

@@ -29,6 +29,7 @@ class Example:
     words: Sequence[str] = ()  # the value of each feature as text; empty if not recorded
     features: Array | None = None  # the feature of each coordinate; None: each is its own
     truth: Array | None = None  # where the truth was planted, not 0 there, shaped as the input; None: unknown
+    like: Array | None = None  # the input before an attack, where the nodes of a graph stand; None: its own places
 
 
 @dataclass(frozen=True, eq=False)

@@ -39,7 +39,8 @@ class GraphDrawer(Drawer):
 
     def explained(self, example: Example, values: Values, *, title: str = "", ax: Axes | None = None) -> Axes:
         drawn, limit = symmetrise(values.by_number), values.limit
-        return graph(symmetrise(example.inputs), drawn, limit=limit, title=title, ax=ax)
+        like = None if example.like is None else symmetrise(example.like)
+        return graph(symmetrise(example.inputs), drawn, limit=limit, like=like, title=title, ax=ax)
 
     def attacked(
         self, before: Example, after: Example, moved: Array, *, title: str = "", ax: Axes | None = None

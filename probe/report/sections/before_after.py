@@ -54,7 +54,8 @@ def _first(bundle: Bundle, table: Table) -> Figure | None:
         panels = []
         for order, each in enumerate(again.values()):
             assert each.numbers is not None, "kept with the inputs"
-            examples = [plots.Example(kept.numbers, names, kept.words, kept.features) for kept in moved[:2]]
+            shown = [plots.Example(kept.numbers, names, kept.words, kept.features) for kept in moved[:2]]
+            examples = [shown[0], replace(shown[1], like=shown[0].inputs)]
             both = [
                 plots.Values(*parts, top=top) for parts in zip(each.numbers, (each.before, each.after), strict=True)
             ]

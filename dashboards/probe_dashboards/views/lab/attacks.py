@@ -1,6 +1,7 @@
 """What an attack did to one input, at each of its budgets."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -98,7 +99,7 @@ def pair(drawn: plots.Drawer, answer: Answer, at: int) -> tuple[plots.Example, p
     step = answer.record["steps"][at]
     before = inputs.example(drawn, answer)
     after = inputs.example(drawn, answer, answer.arrays["perturbed"][at], step["words"] or None)
-    return before, after, np.asarray(answer.arrays["moved"][at], dtype=float)
+    return before, replace(after, like=before.inputs), np.asarray(answer.arrays["moved"][at], dtype=float)
 
 
 def changes(before: plots.Example, after: plots.Example, moved: Any) -> pd.DataFrame:

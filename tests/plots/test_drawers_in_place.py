@@ -1,4 +1,4 @@
-"""The border of a planted truth on a heat map."""
+"""What drawings of explanations keep in place: the border of a planted truth, and the nodes of an attacked graph."""
 
 import numpy as np
 import pytest
@@ -47,3 +47,17 @@ def test_an_attribution_with_a_planted_truth_is_drawn_with_its_border():
     found = Saliency()(model, torch.rand(1, 1, 3, 3, generator=torch.Generator().manual_seed(0)), torch.tensor([0]))
     assert len(edges(found.planted(mask).plot())) == 4
     assert not edges(found.plot())
+
+
+def test_a_graph_after_an_attack_is_drawn_where_its_nodes_stood_before():
+    ring = np.roll(np.eye(6), 1, 0) + np.roll(np.eye(6), -1, 0)
+    cut = ring.copy()
+    cut[0, 1] = cut[1, 0] = 0
+    drawer, values = plots.drawer_of({"name": "graph"}), Values(np.zeros((6, 6)), np.zeros(15))
+
+    def places(example):
+        return np.concatenate([line.get_xydata() for line in drawer.explained(example, values).get_lines()])
+
+    before, after = Example(ring, []), Example(cut, [], like=ring)
+    assert np.array_equal(places(before), places(after))
+    assert not np.allclose(places(before), places(Example(cut, [])))
