@@ -86,7 +86,7 @@ class Relevance(Rules):
                     self._explain(one)
         if name in MOVES:
             return self._linear(func, args, kwargs)
-        if several == [0] and (asked := Normalised.of(name, args, kwargs)):
+        if several == [0] and (asked := Normalised.of(func, args, kwargs)):
             return self._normalised(asked, args[0].shape)
         if name in SUMS:
             return self.written(self._added(func, args, kwargs), func, args, kwargs)

@@ -41,7 +41,7 @@ class Rescale(Rules):
 
     def apply(self, name: str, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         several = [at for at, each in enumerate(args) if self.follows(each)]
-        if several == [0] and (asked := Normalised.of(name, args, kwargs)):
+        if several == [0] and (asked := Normalised.of(func, args, kwargs)):
             return _normalised(asked, args[0].shape)
         if name in MOVES | SUMS | {"batch_norm", "instance_norm"}:
             return func(*args, **kwargs)

@@ -8,7 +8,7 @@ from torch.testing import assert_close
 
 from probe import Model, Space
 from probe.errors import RangeError, Unsupported
-from probe.explainers import LRP, InputXGradient
+from probe.explainers import LRP, DeepLift, InputXGradient
 from tests.explainers.test_deep_lift import Again, Transformer, filled
 
 FIRST = torch.tensor([0])
@@ -209,6 +209,31 @@ def test_normalisations_by_their_own_numbers_pass_all_relevance_on(name):
         assert_close(found, InputXGradient()(Model(forward=held, space=space), x, targets).values)
         lost = (found.flatten(1).sum(1) - model.target_outputs(x, targets, "logit")).abs().max()
         assert bool(lost < 1e-9) is not (bias and name != "root mean square")
+
+
+@pytest.mark.parametrize("method", [LRP(), DeepLift()], ids=str)
+def test_normalisations_are_known_as_functions_of_torch_too(method):
+    source = torch.Generator().manual_seed(1)
+    weight, bias, head = torch.randn(4, generator=source), torch.randn(4, generator=source), nn.Linear(36, 2)
+    calls = {
+        "group": (
+            lambda x: F.group_norm(x, 2, weight, bias),
+            lambda x: torch.group_norm(x, num_groups=2, weight=weight, bias=bias),
+        ),
+        "instance": (
+            lambda x: F.instance_norm(x, weight=weight, bias=bias),
+            lambda x: torch.instance_norm(x, weight, bias, None, None, True, 0.1, 1e-5, False),
+        ),
+        "layer": (
+            lambda x: F.layer_norm(x, (3, 3)),
+            lambda x: torch.layer_norm(x, normalized_shape=(3, 3), cudnn_enable=False),
+        ),
+        "root": (lambda x: F.rms_norm(x, (3, 3)), lambda x: torch.rms_norm(x, normalized_shape=(3, 3))),
+    }
+    x, space = torch.rand(3, 4, 3, 3, generator=source), Space(bounds=(0.0, 1.0), reference=torch.zeros(1, 4, 3, 3))
+    for pair in calls.values():
+        nets = [Model(forward=lambda x, norm=norm: head(norm(x).flatten(1)), space=space) for norm in pair]
+        assert_close(*(method(net, x, FIRST.repeat(3)).values for net in nets))
 
 
 def test_a_normalisation_by_known_numbers_is_one_of_a_batch():
