@@ -9,12 +9,14 @@ from torch import Tensor
 from probe.attacks.ascent import loss_and_gradient, uphill
 from probe.attacks.losses import towards
 from probe.attacks.minimal import Shortest, crossing
+from probe.attacks.shortest import to_boundary
 from probe.ball import place, room
 from probe.contracts import Aim, Attack, Need
 from probe.method import param
 from probe.model import Model
 from probe.norms import NORMS
 from probe.shapes import Inputs
+from probe.space import Space
 from probe.task.arrays import rivals
 from probe.tensors import column, parted, wide
 from probe.threats import Ball, Threat
@@ -27,11 +29,12 @@ class DeepFool(Attack):
     """Steps to the nearest boundary of the linearised model (Moosavi-Dezfooli et al. 2016, arXiv:1511.04599).
 
     Each step linearises the margins of the likeliest classes over the label, and goes to where the nearest of them is
-    0. The change is then lengthened by `overshoot`; an example is done once its lengthened change reaches the goal, and
-    a bisection shortens it. Of a linear model the length without that is the distance to the boundary times
-    1 + overshoot. Where the space leaves a coordinate no room, it does not count as one that could move. Where a step
-    leads nowhere, as at a boundary that whole numbers do not cross or within the margin of a goal, the overshoot is
-    doubled.
+    0. The change is then lengthened by `overshoot`, and the steps end once it reaches the goal. Such a path is no
+    straight line, so that shorter changes exist: each of the `returns` projects the input itself onto the boundary as
+    it is where it was crossed, or, where that falls short, the point (after arXiv:2303.12481); a bisection shortens the
+    shortest. Of a linear model the length before that is the distance to the boundary times 1 + overshoot. Where the
+    space leaves a coordinate no room, it does not count as one that could move. Where a step leads nowhere, as at a
+    boundary that whole numbers do not cross or within the margin of a goal, the overshoot is doubled.
 
     >>> import torch
     >>> from probe import Model, Space
@@ -50,7 +53,8 @@ class DeepFool(Attack):
     steps: int = param(50, "linearisations at most", low=1)
     candidates: int = param(9, "likeliest wrong classes that are linearised, a gradient for each", low=1)
     overshoot: float = param(0.02, "share by which the change is lengthened", low=0.0)
-    halvings: int = param(5, "steps of the final bisection, one query each", low=0)
+    returns: int = param(10, "steps along the boundary once it was crossed, a gradient each", low=0)
+    halvings: int = param(8, "steps of the final bisection, one query each", low=0)
 
     @property
     def threat(self) -> Threat:
@@ -81,7 +85,30 @@ class DeepFool(Attack):
             if len(rows) == 0:
                 break
         shortest.seen(found, (found != inputs).flatten(1).any(1))
+        self._return(space, shortest, aim)
         return shortest.draw_in(aim, self.halvings)
+
+    def _return(self, space: Space, shortest: Shortest, aim: Aim) -> None:
+        """Shorter changes: from the inputs to the boundary as it is where it was crossed."""
+        rows = shortest.length.isfinite().nonzero()[:, 0]
+        origin, part, p = shortest.inputs[rows], crossing(aim[rows]), NORMS[self.norm].p
+        here = Shortest(self.threat, space, origin, part)
+        point = shortest.found[rows]
+        for _ in range(self.returns if len(rows) else 0):
+            loss, reached, gradient = loss_and_gradient(space, point, part)
+            here.seen(point, reached)
+            change = space.scaled_change(wide(point), wide(origin))
+            # Where the goal is reached, the input is projected onto the boundary; elsewhere the point itself.
+            start, missing = torch.where(column(reached, origin), origin, point), -loss.to(change.dtype)
+            missing = torch.where(reached, missing + (gradient * change).flatten(1).sum(1), missing)
+            step = to_boundary(space, p, start, gradient, missing)
+            change = torch.where(column(reached, change), 0.0, change) + step
+            point = place(space, origin, (1 + self.overshoot) * change, p, torch.inf)
+        if self.returns and len(rows):
+            here.seen(point, part.ask(point)[1])
+            found, reached = shortest.inputs.clone(), torch.zeros_like(shortest.length, dtype=torch.bool)
+            found[rows], reached[rows] = here.found, here.length.isfinite()
+            shortest.seen(found, reached)
 
     def _classes(self, inputs: Inputs, aim: Aim) -> Tensor | None:
         """The classes whose boundaries are looked at; None where there is one boundary."""

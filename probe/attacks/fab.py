@@ -4,21 +4,20 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import torch
-from torch import Tensor
 
 from probe.attacks.ascent import loss_and_gradient
 from probe.attacks.losses import towards
 from probe.attacks.minimal import Shortest, crossing
-from probe.attacks.shortest import shortest_step, size
-from probe.ball import place, room
+from probe.attacks.shortest import size, to_boundary
+from probe.ball import place
 from probe.contracts import Aim, Attack, Need
 from probe.method import param
 from probe.model import Model
 from probe.norms import NORMS
-from probe.shapes import Inputs, PerExample
+from probe.shapes import Inputs
 from probe.space import Space
 from probe.task.arrays import rivals
-from probe.tensors import column, parted, wide
+from probe.tensors import parted, wide
 from probe.threats import Ball, Threat
 
 
@@ -79,8 +78,8 @@ class FAB(Attack):
                 reached[rows] = there
                 shortest.seen(point, reached)
             missing = -loss.to(origin.dtype)
-            here = _to_boundary(space, p, point, gradient, missing)
-            there_from_input = _to_boundary(
+            here = to_boundary(space, p, point, gradient, missing)
+            there_from_input = to_boundary(
                 space, p, shortest.inputs, gradient, missing + (gradient * change).flatten(1).sum(1)
             )
             near, far = size(p, here).clamp(min=1e-8), size(p, there_from_input).clamp(min=1e-8)
@@ -99,9 +98,3 @@ def boundaries(inputs: Inputs, aim: Aim, candidates: int) -> list[Aim]:
         return [crossing(aim)]
     likely = rivals(aim.model.logits(inputs, rows=aim.rows), aim.labels, candidates)
     return [towards(aim, target) for target in likely.unbind(1)]
-
-
-def _to_boundary(space: Space, p: float, point: Inputs, gradient: Tensor, missing: PerExample) -> Tensor:
-    """The shortest step from a point by which the linearised loss rises, or falls, by what it is missing."""
-    way = gradient * column(missing.sign(), gradient)
-    return shortest_step(p, way, missing.abs(), room(space, point, way))

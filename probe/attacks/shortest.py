@@ -3,23 +3,31 @@
 import torch
 from torch import Tensor
 
+from probe.ball import room
 from probe.shapes import Inputs, PerExample
+from probe.space import Space
 from probe.tensors import column
 
 
-def shortest_step(p: float, gradient: Inputs, gain: PerExample, room: Inputs) -> Inputs:
+def shortest_step(p: float, gradient: Inputs, gain: PerExample, within: Inputs) -> Inputs:
     """The step of least L_p length by which a linear function rises by `gain`; all of the room where it cannot.
 
-    All are in units of the space's scale. `room` is how far a coordinate can move in the sense of the gradient, as
+    All are in units of the space's scale. `within` is how far a coordinate can move in the sense of the gradient, as
     `probe.ball.room` tells. A gain of 0 or less needs no step.
     """
-    pull, most = gradient.flatten(1).abs(), room.flatten(1)
+    pull, most = gradient.flatten(1).abs(), within.flatten(1)
     largest = pull.amax(1, keepdim=True)  # in parts of it, or squares of faint slopes would underflow
     pull = pull / torch.where(largest > 0, largest, 1.0)
     goal = gain.to(pull.dtype).clamp(min=0)[:, None] / torch.where(largest > 0, largest, 1.0)
     most = torch.where(pull > 0, most, 0.0)
     step = (_greedy if p == 1 else _even)(p, pull, goal, most)
     return (step * gradient.flatten(1).sign()).view_as(gradient)
+
+
+def to_boundary(space: Space, p: float, point: Inputs, gradient: Tensor, missing: PerExample) -> Tensor:
+    """The shortest step from a point by which the linearised loss rises, or falls, by what it is missing."""
+    way = gradient * column(missing.sign(), gradient)
+    return shortest_step(p, way, missing.abs(), room(space, point, way))
 
 
 def _greedy(p: float, pull: Tensor, goal: Tensor, most: Tensor) -> Tensor:

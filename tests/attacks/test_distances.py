@@ -45,9 +45,22 @@ def test_the_nearest_boundary_of_several_is_found(attack, norm):
 @pytest.mark.parametrize("norm", DUAL)
 def test_deepfool_goes_to_the_nearest_boundary_and_beyond_by_the_overshoot(norm):
     model, weight, x, labels = problem(5)
-    found = DeepFool(norm=norm, overshoot=0.1, halvings=0)(model, x, labels)
+    found = DeepFool(norm=norm, overshoot=0.1, returns=0, halvings=0)(model, x, labels)
     torch.testing.assert_close(found.length, distances(weight, x, labels, norm).amin(1) * 1.1, rtol=1e-3, atol=1e-5)
     assert (found.backwards == 4).all(), "one step, with a gradient for each other class"
+
+
+def test_deepfool_returns_along_a_curved_boundary_to_its_nearest_point():
+    def forward(x: Tensor) -> Tensor:  # inside an ellipse with half axes 1 and 2
+        inside = 1 - x[:, 0] ** 2 - (x[:, 1] / 2) ** 2
+        return torch.stack([inside, -inside], 1)
+
+    model, x = Model(forward=forward, space=WIDE), torch.tensor([[0.3, 1.2]])
+    angle = torch.linspace(0, 2 * torch.pi, 10001, dtype=torch.float64)
+    nearest = float((torch.stack([angle.cos(), 2 * angle.sin()], 1) - x).norm(dim=1).min())
+    short, first = (DeepFool(returns=returns, halvings=12)(model, x, torch.tensor([0])) for returns in (20, 0))
+    assert float(first.length) > 1.02 * nearest, "its own path is longer"
+    assert nearest * (1 - 1e-5) <= float(short.length) <= 1.005 * nearest
 
 
 @pytest.mark.slow
