@@ -17,7 +17,8 @@ from probe.shapes import Inputs
 from probe.space import Space
 from probe.tensors import column, wide
 
-LATER = 0.3  # longest step after the first, in radii
+LATER, LAST = 0.3, 0.03  # longest step after the first, and at the end, in radii
+EVEN = 0.4  # share of the steps after which the longest becomes shorter
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,9 +51,9 @@ class FGSM(GradientAttack):
 class PGD(IteratedAttack):
     """Gradient ascent on the loss, projected onto the ball (Madry et al. 2018, arXiv:1706.06083).
 
-    Each example has its own step length: at most .3 radii after the first step, and halved when its loss has stopped
-    rising (after arXiv:2003.01690). The best point of each example is kept. Examples that have reached the goal are
-    dropped from the batch.
+    Each example has its own step length, halved when its loss has stopped rising (after arXiv:2003.01690). After the
+    first step it is at most .3 radii, and from two fifths of the steps on less, evenly down to .03. The best point of
+    each example is kept. Examples that have reached the goal are dropped from the batch.
 
     >>> import torch
     >>> from probe import Model
@@ -76,7 +77,7 @@ class PGD(IteratedAttack):
         def begin(start: Tensor, origin: Tensor, part: Aim) -> "_Adaptive":
             length = (self.step * part.budget).to(wide(start).dtype)
             stale = torch.zeros(len(start), dtype=torch.int64, device=start.device)
-            return _Adaptive.at(start, origin, part, length=length, stale=stale)
+            return _Adaptive.at(start, origin, part, length=length, stale=stale, steps=self.steps)
 
         return self.climbed(model.space, inputs, aim, begin, self.seed)
 
@@ -87,6 +88,8 @@ class _Adaptive(Ascent):
 
     length: Tensor  # of the next step, in the unit of the space's scale
     stale: Tensor  # steps since the last new best
+    steps: int  # of the whole ascent
+    step: int = 0  # steps taken
 
     patience: ClassVar[int] = 4  # stale steps after which the step is halved and the search goes on from the best point
 
@@ -97,8 +100,12 @@ class _Adaptive(Ascent):
         stalled, radius = self.stale >= self.patience, self.aim.budget
         self.length = torch.where(stalled, self.length / 2, self.length)
         self.stale = torch.where(stalled, 0, self.stale)
-        change = self.change(space) + uphill(space, norm, self.x, gradient, self.length)
+        # The first step may cross the ball; steps of that length would only move from side to side, and long ones at
+        # the end would leave what they have climbed.
+        if self.step > 0:
+            left = (1 - self.step / self.steps) / (1 - EVEN)
+            self.length = torch.minimum(self.length, (max(LATER * min(1, left), LAST) * radius).to(self.length.dtype))
+        self.step += 1
         # The gradient belongs to x, so an example that returns to its best point takes its next step from there.
-        # The first step may cross the ball; steps of that length would only move from side to side.
-        self.length = torch.minimum(self.length, (LATER * radius).to(self.length.dtype))
+        change = self.change(space) + uphill(space, norm, self.x, gradient, self.length)
         self.x = torch.where(column(stalled, self.x), self.best, place(space, self.origin, change, norm.p, radius))
