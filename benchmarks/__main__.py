@@ -19,6 +19,7 @@ SCRIPTS = {
     "quality": ("quantus",),
     "bounds": ("auto_LiRPA",),
     "black_box": ("torchattacks", "foolbox", "art"),
+    "auto_attack": ("torchattacks",),
     "fairness": ("fairlearn",),
     "memory": ("captum", "torchattacks", "foolbox"),
     "growth": (),

@@ -131,3 +131,16 @@ def test_examples_with_features_of_their_own_are_refused():
     own = Space(features=torch.tensor([[0, 0, 1], [0, 1, 1]]))
     with pytest.raises(Unsupported, match="features of its own"):
         ColumnSearch()(Model(forward=lambda x: x, space=own), torch.rand(2, 3), torch.zeros(2, dtype=torch.long))
+
+
+def test_no_column_is_changed_twice():
+    """Its new value stays, though another would be better once a second column has changed."""
+    own = Space(names=("a", "b"), kinds=("integer", "integer"), bounds=(0.0, 2.0))
+
+    def forward(x):  # alone, a = 1 raises the score most; beside b = 2, a = 2 would
+        score = 3.0 * (x[:, 0] == 1) + 2 * (x[:, 1] == 2) + 4 * ((x[:, 0] == 2) & (x[:, 1] == 2))
+        return torch.stack([9 - score, score - 9], 1)
+
+    found = ColumnSearch(eps=4, values=3)(Model(forward=forward, space=own), torch.zeros(1, 2), torch.tensor([0]))
+    assert found.perturbed.tolist() == [[1.0, 2.0]]
+    assert found.queries.tolist() == [1 + 4 + 2], "the row itself, two values of each column, and two of the other"
