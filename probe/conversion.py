@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from probe.errors import ContractError, ProbeError, SettingError
 from probe.names import nearest
-from probe.numbers import Written, exact, written
+from probe.numbers import Written, exact, unit_of, written
 
 LISTED = 10  # methods of a kind that a message names
 MOST = 2**63 - 1  # the largest integer, also the largest seed of torch
@@ -120,6 +120,8 @@ def _number(hint: type, limits: Limits, *, texts: bool, example: Any) -> Kind:
     def convert(value: Any, where: str) -> int | float:
         try:
             if isinstance(value, str) and not texts:
+                raise ValueError
+            if unit_of(value) and where.rpartition(".")[2] != "eps":  # only radii have units
                 raise ValueError
             number = exact(value)
             as_float = float(number)

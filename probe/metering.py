@@ -30,6 +30,7 @@ class Meter:
     def __init__(self, count: int, most: int | None, device: torch.device) -> None:
         self.forward = torch.zeros(count, device=device)
         self.backward = torch.zeros(count, device=device)
+        self.unconfirmed: Tensor | None = None  # by the model itself, of a search in half precision, (count,)
         self.most = most
 
     @property

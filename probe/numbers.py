@@ -8,6 +8,10 @@ from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 LONGEST = 100  # maximum characters of a number; reading time grows with the square
+UNITS = {
+    "px": Fraction(1, 255),
+    "sd": Fraction(1),
+}  # of radii, in units of the space's scale; `units` tells where they hold
 WIDEST = 400  # maximum exponent; floats end near 308, and 1e400000000 would fill the memory
 
 
@@ -49,12 +53,27 @@ else:
     Number = float
 
 
+def unit_of(amount: object) -> str:
+    """The unit that a radius was written with, px or sd; empty if it has none."""
+    text = amount.text if isinstance(amount, Written) else amount
+    if not isinstance(text, str):
+        return ""
+    return next((unit for unit in UNITS if text.rstrip().endswith(unit)), "")
+
+
 def fraction(text: str) -> Fraction:
-    """The exact value of a number in text, such as 8/255 or 1e-3.
+    """The exact value of a number in text, such as 8/255 or 1e-3, and of a radius with its unit, such as 2 px.
 
     Raises:
         ValueError: if it is not a number, or far outside the range of floats.
     """
+    unit = unit_of(text)
+    if unit:
+        return _bare(text.rstrip().removesuffix(unit)) * UNITS[unit]
+    return _bare(text)
+
+
+def _bare(text: str) -> Fraction:
     text = text.strip()
     exponents = re.findall(r"[eE][+-]?(\d+)", text[: LONGEST + 1].replace("_", ""))
     if len(text) > LONGEST or any(int(exponent) > WIDEST for exponent in exponents):

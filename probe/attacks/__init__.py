@@ -12,6 +12,7 @@ from probe.attacks.fab import FAB
 from probe.attacks.fmn import FMN
 from probe.attacks.gradient import FGSM, PGD
 from probe.attacks.hopskipjump import HopSkipJump
+from probe.attacks.low_precision import LowPrecision
 from probe.attacks.mifgsm import MIFGSM
 from probe.attacks.minimal import DDN
 from probe.attacks.patch import PatchAttack
@@ -19,6 +20,7 @@ from probe.attacks.peers.of_art import ART
 from probe.attacks.peers.of_foolbox import Foolbox
 from probe.attacks.quantised import Quantised
 from probe.attacks.sigma_zero import SigmaZero
+from probe.attacks.spatial import RotationTranslation
 from probe.attacks.spsa import SPSA
 from probe.attacks.square import Square
 from probe.attacks.tokens import HotFlip
@@ -44,8 +46,10 @@ __all__ = [
     "GradArgmax",
     "HopSkipJump",
     "HotFlip",
+    "LowPrecision",
     "PatchAttack",
     "Quantised",
+    "RotationTranslation",
     "SigmaZero",
     "Square",
     "UniversalPerturbation",

@@ -16,6 +16,7 @@ from probe.study.batches import batches, together
 from probe.study.steps import Advance
 from probe.task import Task
 from probe.tensors import column
+from probe.units import refuse_unit
 
 
 @dataclass
@@ -114,6 +115,8 @@ def smallest_budgets(
             lambda part: asked(model, inputs[rows[part]], labels[rows[part]]), len(rows), together(inputs), count
         )
 
+    for radius in radii:
+        refuse_unit(radius, attack.threat, model.space, given)
     (_bisected if attack.budget else _once)(attack, radii, todo, found, run)
     advance(left)
     return found

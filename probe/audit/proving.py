@@ -15,6 +15,7 @@ from probe.model import Model
 from probe.numbers import as_written, fraction
 from probe.results import Counterfactuals
 from probe.tensors import to_numpy
+from probe.units import refuse_unit
 
 KEPT = 24  # examples whose candidates are kept
 Measured = tuple[Arrays, list[Reading]]
@@ -23,6 +24,8 @@ Measured = tuple[Arrays, list[Reading]]
 def certify(method: Certificate, plan: Plan, model: Model, data: Dataset, start: int) -> Measured:
     """A certificate of the data, and the plan's metrics of it at each radius."""
     readings: list[Reading] = []
+    for radius in plan.certify.eps:
+        refuse_unit(radius, method.threat, model.space, data.inputs)
     proof = method(model, data.inputs, data.labels)
     eps = sorted(float(fraction(radius)) for radius in plan.certify.eps)
     arrays: dict[str, Any] = {

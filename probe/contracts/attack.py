@@ -22,6 +22,7 @@ from probe.shapes import Inputs, PerExample
 from probe.space import Space
 from probe.tensors import parted
 from probe.threats import Threat
+from probe.units import refuse_unit
 
 A = TypeVar("A", bound="Attack")
 Amount = float | str | Sequence[float | str] | Given
@@ -123,6 +124,13 @@ class Attack(Method, ABC):
         inputs = model.check(inputs)
         labels = model.check_labels(labels, inputs)
         self.check_threat(model, inputs)
+        asked = (
+            eps
+            if isinstance(eps, list | tuple)
+            else [getattr(self, self.budget) if self.budget and eps is None else eps]
+        )
+        for amount in asked:
+            refuse_unit(amount, self.threat, model.space, inputs)
         refuse_missing(self, inputs)
         budget, before = self.budgets(eps, inputs), copy(model.usage)
         clean = Prediction.of(model, inputs, labels)
@@ -138,6 +146,7 @@ class Attack(Method, ABC):
         done = self.goal.met(model.task, clean.logits, aim.labels, aim.targets)
         perturbed = inputs.clone()
         forwards, backwards = (torch.zeros(len(inputs), device=inputs.device) for _ in range(2))
+        unconfirmed: Tensor | None = None
         todo, _ = parted(done)
         most = int(getattr(self, self.queries)) if self.queries else None
         for rows in passes(model, inputs[todo]):
@@ -149,6 +158,9 @@ class Attack(Method, ABC):
                 perturbed[chosen] = moved_inputs.detach()
                 assert metered.meter is not None, "a metered model has a meter"
                 forwards[chosen], backwards[chosen] = metered.meter.forward, metered.meter.backward
+                if metered.meter.unconfirmed is not None:
+                    unconfirmed = torch.zeros_like(done) if unconfirmed is None else unconfirmed
+                    unconfirmed[chosen] = metered.meter.unconfirmed
         return Perturbation(
             inputs,
             perturbed,
@@ -161,6 +173,7 @@ class Attack(Method, ABC):
             forwards=forwards + 2,  # the answers before and after
             backwards=backwards,
             queries=forwards,
+            unconfirmed=unconfirmed,
         )
 
     def _answered(self, model: Model, found: Perturbation) -> Perturbation:

@@ -18,6 +18,7 @@ from probe.shapes import Inputs, PerExample
 from probe.space import Space
 from probe.tensors import column, to_numpy, wide
 from probe.threats import Ball, Threat
+from probe.units import in_units
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -42,7 +43,7 @@ class Perturbation(AnyResult):
 
     per_row: ClassVar[tuple[str, ...]] = (
         *("inputs", "perturbed", "clean", "attacked"),
-        *("targets", "budget", "success", "forwards", "backwards", "queries"),
+        *("targets", "budget", "success", "forwards", "backwards", "queries", "unconfirmed"),
     )
 
     inputs: Inputs
@@ -59,6 +60,9 @@ class Perturbation(AnyResult):
     forwards: PerExample | None = None  # passes of each example, including its outputs before and after
     backwards: PerExample | None = None
     queries: PerExample | None = None  # forward passes by the attack itself
+    unconfirmed: Tensor | None = (
+        None  # whether a search in half precision reached the goal where the model itself did not
+    )
 
     def __post_init__(self) -> None:
         if self.success is None:
@@ -175,7 +179,22 @@ class Perturbation(AnyResult):
             told = f"{int((~self._reached(self.clean)).sum())} right before, {broken} of them wrong after"
         return (
             f"Perturbation of {len(self)} examples by {self.method}",
+            *self._radius(),
             told,
+            *self._lost(),
             f"inputs {tuple(self.inputs.shape)} {dtype_name(self.inputs)}",
             cost_in_words(self.cost),
         )
+
+    def _radius(self) -> tuple[str, ...]:
+        """The radius of the ball in every unit that the space has, where there is one."""
+        if not isinstance(self.threat, Ball) or self.budget is None or not len(self):
+            return ()
+        least, most = float(self.budget.min()), float(self.budget.max())
+        if least != most or most == torch.inf:
+            return ()
+        return (f"eps {in_units(most, self.space, self.inputs)}",)
+
+    def _lost(self) -> tuple[str, ...]:
+        lost = 0 if self.unconfirmed is None else int(self.unconfirmed.sum())
+        return (f"{lost} reached it in half precision only, which was not confirmed",) if lost else ()
