@@ -129,9 +129,12 @@ def test_an_aim_is_selected_and_repeated_with_its_rows():
     assert found.queries.tolist() == [2, 2, 0]
 
 
-@pytest.mark.parametrize(("steps", "moved"), [(1, 0.2), (2, 0.14), (3, 0.14)])
-def test_pgd_takes_one_radius_and_then_three_tenths_of_it_from_the_input_itself(steps, moved):
-    """The loss is highest at 0.14 above the input, seven tenths of the radius: 0.1, where the scale is 2."""
+@pytest.mark.parametrize(("steps", "moved"), [(1, 0.2), (2, 0.15), (3, 0.14)])
+def test_pgd_takes_one_radius_and_then_at_most_three_tenths_of_it_from_the_input_itself(steps, moved):
+    """The loss is highest at 0.14 above the input, seven tenths of the radius: 0.1, where the scale is 2.
+
+    The last of two steps is a quarter of the radius, as steps become shorter at the end.
+    """
     space = Space(bounds=(0.0, 4.0), scale=torch.tensor([2.0]))
     model = Model(forward=lambda x: torch.cat([1 + 4 * (x - 0.64) ** 2, 0 * x], 1), space=space)
     found = PGD(eps=0.1, steps=steps)(model, torch.tensor([[0.5]]), torch.tensor([0]))
