@@ -4,9 +4,8 @@ What a chart names by itself is a constant: text of a bundle is only ever a valu
 text. It never becomes the name of a field, a format, a link or a part of an expression.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from textwrap import wrap
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,28 +13,23 @@ import pandas as pd
 from probe import plots
 from probe.audit import Bundle, reading
 from probe.formatting import Unit, count, estimate, interval, norm, number, radius
-from probe.palette import CATEGORIES, MUTED
+from probe.palette import MUTED
 from probe.text import visible
+from probe_dashboards import valued, vega
+from probe_dashboards.vega import CERTAIN, COLOURS, DASHES, SQUARE, TRIED, Spec
 from probe_dashboards.views import bias, decided, proofs, quality, robustness, sliced
 from probe_dashboards.views.flips import attacks_of
 
-Spec = dict[str, Any]
 MOST = 5000  # points that are sent to the browser; figures of more are static
-TALL, SQUARE = 360, 400  # height of a chart, in pixels
-COLOURS = [*CATEGORIES[:6], "#A6761D", MUTED]  # readable on white and on black
 LINE = 44  # letters of a line of a title
 SHAPES = ["circle", "square", "triangle-up", "diamond", "triangle-down", "cross", "triangle-right", "triangle-left"]
-DASHES = [[1, 0], [6, 3], [7, 3, 2, 3], [2, 2]]
-CERTAIN, TRIED = {"value": COLOURS[0]}, {"value": COLOURS[5]}
-PERCENT = "format(100 * datum.value, '.4~g') + '\u202f%'"
-WRITTEN = {"share": PERCENT, "points": PERCENT.replace("%'", "pp'"), "number": "", "signed": ""}
 
 
 def chart(name: str, bundle: Bundle, ink: str, *keys: str) -> Spec | None:
     """The chart of a figure, by the same name, colour of text and parameters; none where the figure is only static."""
     drawn = CHARTS[name](bundle, *keys) if name in CHARTS else None
     text = {"labelColor": ink, "titleColor": ink, "labelFontSize": 13, "titleFontSize": 13, "titleFontWeight": 400}
-    look = {"axis": text, "legend": text}
+    look = {"axis": text, "legend": text, "text": {"color": ink}}
     return drawn and drawn | {"config": look, "usermeta": {"embedOptions": {"actions": False}}}
 
 
@@ -58,31 +52,53 @@ def _radii(curves: Mapping[str, plots.Curve], titles: tuple[str, str], unit: str
     # Radii grow by factors: the scale is linear up to the smallest one, then logarithmic.
     scale: Spec = {"type": "symlog", "constant": above[0]} if len(above) > 2 and above[-1] > 6 * above[0] else {}
     words = "".join(f"datum.value === {each!r} ? '{radius(each)}' : " for each in at)
-    x = _axis("x", f"{titles[0]}{f' ({visible(unit)})' if unit else ''}", nice=False, **scale)
+    x = vega.axis("x", f"{titles[0]}{f' ({visible(unit)})' if unit else ''}", nice=False, **scale)
     x["axis"] |= {"values": at, "labelExpr": f"{words}''", "labelOverlap": True}
-    y = _share("y", visible(titles[1]))
-    rules = [] if asked is None else [_rule({"y": {"datum": asked}})]
+    y = vega.share("y", visible(titles[1]))
+    rules = [] if asked is None else [vega.rule({"y": {"datum": asked}})]
     return _lines(curves, x, y, rules, marked=True)
 
 
 def _thresholds(bundle: Bundle, one: str) -> Spec:
     own = decided.own(bundle, one)
-    x, y = _share("x", "threshold"), _share("y", "share")
-    return _lines(decided.curves(bundle, one), x, y, [] if own is None else [_rule({"x": {"datum": own}})])
+    x, y = vega.share("x", "threshold"), vega.share("y", "share")
+    return _lines(decided.curves(bundle, one), x, y, [] if own is None else [vega.rule({"x": {"datum": own}})])
 
 
 def _roc(bundle: Bundle, label: str, of: str) -> Spec:
     found, at = reading.roc(bundle, label, of), decided.operating(bundle, label, of)
-    x, y = _share("x", "false positive rate"), _share("y", "true positive rate")
-    rates = _pairs(zip(found["fpr"], found["tpr"], strict=True), "share")
-    own = _pairs([at] if at else [], "share")
-    hint = _hint(**{"x shown": "False positive rate", "y shown": "True positive rate"})
-    return _layers(
-        _diagonal(0.0, 1.0),
-        {"data": {"values": rates}, "mark": _mark("line", order=True), "encoding": {"x": x, "y": y, "color": CERTAIN}},
-        {"data": {"values": rates}, "mark": _mark("point", opacity=0, size=80), "encoding": {"x": x, "y": y, **hint}},
-        {"data": {"values": own}, "mark": _mark("point", filled=True, size=90),
+    x, y = vega.share("x", "false positive rate"), vega.share("y", "true positive rate")
+    rates = vega.pairs(zip(found["fpr"], found["tpr"], strict=True), "share")
+    own = vega.pairs([at] if at else [], "share")
+    hint = vega.hint(**{"x shown": "False positive rate", "y shown": "True positive rate"})
+    return vega.layers(
+        vega.diagonal(0.0, 1.0),
+        {"data": {"values": rates}, "mark": vega.mark("line", order=True),
+         "encoding": {"x": x, "y": y, "color": CERTAIN}},
+        {"data": {"values": rates}, "mark": vega.mark("point", opacity=0, size=80),
+         "encoding": {"x": x, "y": y, **hint}},
+        {"data": {"values": own}, "mark": vega.mark("point", filled=True, size=90),
          "encoding": {"x": x, "y": y, "color": TRIED, **hint}},
+        height=SQUARE,
+    )  # fmt: skip
+
+
+def _roc_by(bundle: Bundle, attribute: str) -> Spec:
+    curves = bias.separated(bundle, attribute)
+    values = [
+        {"series": name, **place}
+        for name, found in curves.items()
+        for place in vega.pairs(zip(found["fpr"], found["tpr"], strict=True), "share")
+    ]
+    x, y = vega.share("x", "false positive rate"), vega.share("y", "true positive rate")
+    colour, dash = (vega.by_name([*curves], range_) for range_ in (COLOURS, DASHES))
+    told = vega.hint(**{"series": "Group", "x shown": "False positive rate", "y shown": "True positive rate"})
+    return vega.layers(
+        vega.diagonal(0.0, 1.0),
+        {"data": {"values": values}, "mark": vega.mark("line", order=True, strokeWidth=2),
+         "encoding": {"x": x, "y": y, "color": colour, "strokeDash": dash}},
+        {"data": {"values": values}, "mark": vega.mark("point", opacity=0, size=80),
+         "encoding": {"x": x, "y": y, "color": colour, **told}},
         height=SQUARE,
     )  # fmt: skip
 
@@ -102,15 +118,15 @@ def _bins(bins: pd.DataFrame) -> Spec:
          "x shown": number(x, "share"), "shown": str(estimate(y, low, high, "share"))}
         for x, y, low, high, n in bins[["confidence", "accuracy", "low", "high", "n"]].itertuples(index=False)
     ]  # fmt: skip
-    x, y = _share("x", "confidence"), _share("y", "accuracy")
+    x, y = vega.share("x", "confidence"), vega.share("y", "accuracy")
     size = {"field": "n", "type": "quantitative", "legend": None, "scale": {"range": [30, 200]}}
-    hint = _hint(**{"x shown": "Confidence", "shown": "Accuracy", "n shown": "Rows"})
+    hint = vega.hint(**{"x shown": "Confidence", "shown": "Accuracy", "n shown": "Rows"})
     places = {"x": x, "color": CERTAIN}
-    return _layers(
-        _diagonal(0.0, 1.0),
-        {"data": {"values": values}, "mark": _mark("rule"),
+    return vega.layers(
+        vega.diagonal(0.0, 1.0),
+        {"data": {"values": values}, "mark": vega.mark("rule"),
          "encoding": {**places, "y": y | {"field": "low"}, "y2": {"field": "high"}}},
-        {"data": {"values": values}, "mark": _mark("point", filled=True, opacity=1),
+        {"data": {"values": values}, "mark": vega.mark("point", filled=True, opacity=1),
          "encoding": {**places, "y": y, "size": size, **hint}},
         height=SQUARE,
     )  # fmt: skip
@@ -143,19 +159,19 @@ def _along(found: reading.Proof) -> Spec:
         for at, row in zip(found.places, found.rows, strict=True)
         if None not in (row.value, row.low, row.high)
     ]
-    x = _axis("x", visible(found.along), zero=False)
-    y = _axis("y", "", unit, zero=False)
+    x = vega.axis("x", visible(found.along), zero=False)
+    y = vega.axis("y", "", unit, zero=False)
     x["axis"]["tickCount"] = 6
     y["axis"]["title"] = wrap(visible(found.asks), LINE)  # a longer title would stand beside the chart, and shrink it
-    hint = _hint(at="At", shown="Estimate [95\u202f% interval]")
+    hint = vega.hint(at="At", shown="Estimate [95\u202f% interval]")
     drawn: list[Spec] = [
-        {"mark": _mark("area", opacity=0.13),
+        {"mark": vega.mark("area", opacity=0.13),
          "encoding": {"x": x, "y": y | {"field": "low"}, "y2": {"field": "high"}, "color": CERTAIN}},
-        {"mark": _mark("line", strokeWidth=2), "encoding": {"x": x, "y": y, "color": CERTAIN}},
-        {"mark": _mark("point", filled=True, size=55, opacity=1),
+        {"mark": vega.mark("line", strokeWidth=2), "encoding": {"x": x, "y": y, "color": CERTAIN}},
+        {"mark": vega.mark("point", filled=True, size=55, opacity=1),
          "encoding": {"x": x, "y": y, "color": CERTAIN, **hint}},
     ]  # fmt: skip
-    return _layers(*({"data": {"values": values}, **each} for each in drawn))
+    return vega.layers(*({"data": {"values": values}, **each} for each in drawn))
 
 
 def _spread(bundle: Bundle, metric: str) -> Spec | None:
@@ -173,9 +189,9 @@ def _spread(bundle: Bundle, metric: str) -> Spec | None:
     frame.columns = pd.Index(["name", "value", "low", "high"])
     ticks: Spec = {
         "data": {"values": single},
-        "mark": _mark("tick", thickness=1.5, size=14, opacity=0.55, yOffset=9),
-        "encoding": {"y": _names(), "x": _axis("x", "", unit), "color": {"value": MUTED},
-                     **_hint(name="Method", row="Row", shown="On this row")},
+        "mark": vega.mark("tick", thickness=1.5, size=14, opacity=0.55, yOffset=9),
+        "encoding": {"y": vega.names(), "x": vega.axis("x", "", unit), "color": {"value": MUTED},
+                     **vega.hint(name="Method", row="Row", shown="On this row")},
     }  # fmt: skip
     return _intervals(frame, unit, ticks, step=44)
 
@@ -187,17 +203,17 @@ def _errors(bundle: Bundle, one: str) -> Spec:
         {"x": float(start), "end": float(end), "y": int(n), "at": interval(start, end, "signed"), "n": count(n)}
         for start, end, n in found[["from", "to", "n"]].itertuples(index=False)
     ]
-    x, y = _axis("x", "error: answer minus label"), _axis("y", "rows", zero=True)
+    x, y = vega.axis("x", "error: answer minus label"), vega.axis("y", "rows", zero=True)
     bars: Spec = {
         "data": {"values": values},
-        "mark": _mark("bar", opacity=0.85),
+        "mark": vega.mark("bar", opacity=0.85),
         "encoding": {
             **{"x": x, "x2": {"field": "end"}, "y": y, "color": CERTAIN},
-            **_hint(at="Error", n="Rows"),
+            **vega.hint(at="Error", n="Rows"),
         },
     }
-    lines = [_rule({"x": {"datum": side}}) for side in ((-tolerance, tolerance) if tolerance is not None else ())]
-    return _layers(bars, _rule({"x": {"datum": 0}}, dashed=False), *lines)
+    lines = [vega.rule({"x": {"datum": side}}) for side in ((-tolerance, tolerance) if tolerance is not None else ())]
+    return vega.layers(bars, vega.rule({"x": {"datum": 0}}, dashed=False), *lines)
 
 
 def _predicted(bundle: Bundle, one: str) -> Spec | None:
@@ -205,13 +221,13 @@ def _predicted(bundle: Bundle, one: str) -> Spec | None:
     found = reading.errors(bundle, name)[["label", "answer"]].astype(float).dropna()
     if found.empty or len(found) > MOST or not np.isfinite(found).all(axis=None):
         return None
-    values = _pairs(found.itertuples(index=False), "number")
+    values = vega.pairs(found.itertuples(index=False), "number")
     said = f": {visible(name)}" if name else ""
-    places = {"x": _axis("x", f"label{said}", zero=False), "y": _axis("y", f"answer{said}", zero=False)}
-    return _layers(
-        _diagonal(float(found.min().min()), float(found.max().max())),
-        {"data": {"values": values}, "mark": _mark("point", filled=True, size=22, opacity=0.6),
-         "encoding": {**places, "color": CERTAIN, **_hint(**{"x shown": "Label", "y shown": "Answer"})}},
+    places = {"x": vega.axis("x", f"label{said}", zero=False), "y": vega.axis("y", f"answer{said}", zero=False)}
+    return vega.layers(
+        vega.diagonal(float(found.min().min()), float(found.max().max())),
+        {"data": {"values": values}, "mark": vega.mark("point", filled=True, size=22, opacity=0.6),
+         "encoding": {**places, "color": CERTAIN, **vega.hint(**{"x shown": "Label", "y shown": "Answer"})}},
         height=SQUARE,
     )  # fmt: skip
 
@@ -229,6 +245,9 @@ CHARTS: dict[str, Callable[..., Spec | None]] = {
     "certified": _certified,
     "survey": _survey,
     "calibrated": _calibrated,
+    "roc_by": _roc_by,
+    "waterfall": valued.waterfall,
+    "beeswarm": valued.beeswarm,
 }
 
 
@@ -241,30 +260,17 @@ def _lines(curves: Mapping[str, plots.Curve], x: Spec, y: Spec, rules: Sequence[
                 at_shown = radius(at) if marked else number(at, "share")
                 place = {"series": name, "x": float(at), "y": float(value), "at": at_shown, "shown": shown}
                 values.append({**place, "low": float(low), "high": float(high)})
-    legend = {
-        "title": None,
-        "orient": "bottom",
-        "columns": 3,
-        "labelLimit": 200,
-        "symbolStrokeWidth": 2,
-        "symbolOpacity": 1,
-    }
-
-    def by(range_: Sequence[Any]) -> Spec:
-        cycle = [range_[index % len(range_)] for index in range(len(names))]
-        return {"field": "series", "type": "nominal", "legend": legend, "scale": {"domain": names, "range": cycle}}
-
-    colour, dash = by(COLOURS), by(DASHES)
-    hint = _hint(series="Curve", at="At", shown="Share [95\u202f% interval]")
-    points: Spec = {"mark": _mark("point", filled=True, size=55, opacity=1 if marked else 0), "encoding": {**hint}}
-    points["encoding"] |= {"x": x, "y": y, "color": colour} | ({"shape": by(SHAPES)} if marked else {})
+    colour, dash = vega.by_name(names, COLOURS), vega.by_name(names, DASHES)
+    hint = vega.hint(series="Curve", at="At", shown="Share [95\u202f% interval]")
+    points: Spec = {"mark": vega.mark("point", filled=True, size=55, opacity=1 if marked else 0), "encoding": {**hint}}
+    points["encoding"] |= {"x": x, "y": y, "color": colour} | ({"shape": vega.by_name(names, SHAPES)} if marked else {})
     drawn: list[Spec] = [
-        {"mark": _mark("area", opacity=0.13),
+        {"mark": vega.mark("area", opacity=0.13),
          "encoding": {"x": x, "y": y | {"field": "low"}, "y2": {"field": "high"}, "color": colour}},
-        {"mark": _mark("line", strokeWidth=2), "encoding": {"x": x, "y": y, "color": colour, "strokeDash": dash}},
+        {"mark": vega.mark("line", strokeWidth=2), "encoding": {"x": x, "y": y, "color": colour, "strokeDash": dash}},
         points,
     ]  # fmt: skip
-    return _layers(*({"data": {"values": values}, **each} for each in drawn), *rules)
+    return vega.layers(*({"data": {"values": values}, **each} for each in drawn), *rules)
 
 
 def _intervals(frame: pd.DataFrame, unit: Unit, *below: Spec, step: int = 26) -> Spec:
@@ -279,77 +285,20 @@ def _intervals(frame: pd.DataFrame, unit: Unit, *below: Spec, step: int = 26) ->
     ends = [each[key] for each in values for key in ("low", "high", "value") if each[key] is not None]
     low, high = min([0.0, *ends]), max([0.0, *ends])
     room = 0.03 * (high - low or 1.0)
-    x = _axis("x", "", unit, domain=[low - room, high + room], nice=False)
+    x = vega.axis("x", "", unit, domain=[low - room, high + room], nice=False)
     x["axis"]["tickCount"] = 6
-    zero = [] if unit == "share" else [_rule({"x": {"datum": 0}}, dashed=False)]
+    zero = [] if unit == "share" else [vega.rule({"x": {"datum": 0}}, dashed=False)]
     colour = {"condition": {"test": "datum.few", "value": MUTED}, **CERTAIN}
-    over = {"y": _names(), "color": colour, **_hint(name="Of", shown="Estimate [95\u202f% interval]")}
+    over = {"y": vega.names(), "color": colour, **vega.hint(name="Of", shown="Estimate [95\u202f% interval]")}
     dash = {"condition": {"test": "datum.few", "value": [2, 2]}, "value": [1, 0]}
     opacity = {"condition": {"test": "datum.few", "value": 0}, "value": 1}
     up = -6 if below else 0
-    return _layers(
-        {"data": {"values": values}, "mark": _mark("rule", strokeWidth=2, yOffset=up),
+    return vega.layers(
+        {"data": {"values": values}, "mark": vega.mark("rule", strokeWidth=2, yOffset=up),
          "encoding": {**over, "x": x | {"field": "low"}, "x2": {"field": "high"}, "strokeDash": dash}},
-        {"data": {"values": values}, "mark": _mark("point", filled=False, size=60, strokeWidth=2, yOffset=up),
+        {"data": {"values": values}, "mark": vega.mark("point", filled=False, size=60, strokeWidth=2, yOffset=up),
          "encoding": {**over, "x": x, "fill": colour, "fillOpacity": opacity}},
         *below,
         *zero,
         encodings=("x",), height=step * max(len(values), 2) + 64,
     )  # fmt: skip
-
-
-def _layers(*layers: Spec, encodings: Sequence[str] = ("x", "y"), height: int = TALL) -> Spec:
-    """Layers over one pair of axes; the first carries the zoom."""
-    chosen = {
-        "type": "interval",
-        "encodings": list(encodings),
-        # A wheel alone and a finger scroll the page.
-        "zoom": "wheel![event.ctrlKey || event.metaKey]",
-        "translate": "[pointerdown[event.pointerType === 'mouse'], window:pointerup] > window:pointermove!",
-    }
-    first, *others = layers
-    return {
-        "height": height,
-        "layer": [first | {"params": [{"name": "zoom", "select": chosen, "bind": "scales"}]}, *others],
-    }
-
-
-def _mark(kind: str, **look: Any) -> Spec:
-    # Clipped, as what is zoomed away would lie over the axes. Read as a whole by its description, not mark by mark.
-    return {"type": kind, "clip": True, "aria": False, **look}
-
-
-def _rule(at: Spec, *, dashed: bool = True) -> Spec:
-    return {
-        "data": {"values": [{}]},
-        "mark": _mark("rule", color=MUTED, strokeWidth=1.5, strokeDash=[3, 3] if dashed else [1, 0]),
-        "encoding": at,
-    }
-
-
-def _diagonal(start: float, end: float) -> Spec:
-    ends = [{"x": start, "y": start}, {"x": end, "y": end}]
-    places = {key: {"field": key, "type": "quantitative"} for key in ("x", "y")}
-    return {"data": {"values": ends}, "mark": _mark("line", color=MUTED, strokeDash=[4, 3]), "encoding": places}
-
-
-def _axis(field: str, title: str, unit: Unit = "number", **scale: Any) -> Spec:
-    axis: Spec = {"title": title or None, "labelFlush": False} | ({"labelExpr": WRITTEN[unit]} if WRITTEN[unit] else {})
-    return {"field": field, "type": "quantitative", "scale": scale, "axis": axis}
-
-
-def _share(field: str, title: str) -> Spec:
-    return _axis(field, title, "share", domain=[-0.02, 1.02], nice=False)
-
-
-def _names() -> Spec:
-    axis = {"title": None, "labelLimit": 260, "labelFlush": False, "ticks": False, "domain": False}
-    return {"field": "name", "type": "nominal", "sort": None, "axis": axis}
-
-
-def _pairs(pairs: Iterable[tuple[Any, Any]], unit: Unit) -> list[Spec]:
-    return [{"x": float(x), "y": float(y), "x shown": number(x, unit), "y shown": number(y, unit)} for x, y in pairs]
-
-
-def _hint(**titles: str) -> Spec:
-    return {"tooltip": [{"field": field, "type": "nominal", "title": title} for field, title in titles.items()]}

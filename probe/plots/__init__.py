@@ -16,7 +16,7 @@ from probe.plots.sentence import text_diff, text_heatmap
 from probe.plots.series import Scale, series, series_change
 from probe.plots.signed import reach
 from probe.plots.spread import spread
-from probe.plots.waterfall import waterfall
+from probe.plots.waterfall import steps, waterfall
 
 __all__ = [
     "Curve",
@@ -50,6 +50,7 @@ __all__ = [
     "series_change",
     "shared_order",
     "spread",
+    "steps",
     "symmetrise",
     "text_diff",
     "text_heatmap",

@@ -1,6 +1,7 @@
 """An attribution as steps from one output to another."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -39,15 +40,10 @@ def waterfall(  # noqa: PLR0913 - columns of one table, then settings by name
     >>> [round(float(bar.get_x() + bar.get_width()), 2) for bar in ax.patches]  # to the output, from the last step
     [-0.5, 1.5]
     """
-    numbers = np.asarray(values, dtype=float)
-    listed = np.argsort(-np.abs(numbers), kind="stable")[:top] if isinstance(top, int) else np.asarray(top, np.intp)
-    rest = np.setdiff1d(np.arange(len(numbers)), listed)
-    labels, lengths = [safe_label(names[at], 22) for at in listed], numbers[listed]
-    if len(rest):
-        labels.append(f"{len(rest)} other{'s' * (len(rest) > 1)}")
-        lengths = np.append(lengths, numbers[rest].sum())
-    after = start + np.cumsum(lengths[::-1])[::-1]
-    before = after - lengths
+    found = steps(names, values, start, top=top)
+    labels = [safe_label(each.name, 22) for each in found]
+    before, after = (np.array([getattr(each, side) for each in found]) for side in ("before", "after"))
+    lengths = after - before
     ax = style_axes(new_axes(3.4, 0.9 + 0.21 * max(len(labels), 3)) if ax is None else ax, grid="x")
     at = np.arange(len(labels))
     ax.barh(at, lengths, left=before, color=[FOR if length >= 0 else AGAINST for length in lengths], height=0.66)
@@ -59,7 +55,7 @@ def waterfall(  # noqa: PLR0913 - columns of one table, then settings by name
             text, (right, row), (3, 0), textcoords="offset points",
             ha="left", va="center", fontsize=SMALL - 1, color=INK,
         )  # fmt: skip
-    reached = float(start + numbers.sum())
+    reached = float(start + np.asarray(values, dtype=float).sum())
     for place, word, y in ((float(start), ends[0], len(labels) + 0.25), (reached, ends[1], -0.6)):
         ax.axvline(place, color=INK, linewidth=0.8, alpha=0.6, linestyle=(0, (3, 2)))
         ax.annotate(
@@ -76,3 +72,28 @@ def waterfall(  # noqa: PLR0913 - columns of one table, then settings by name
     if title:
         ax.set_title(safe_label(title), fontsize=NORMAL, color=INK, loc="left", pad=5)
     return ax
+
+
+class Step(NamedTuple):
+    """A step of a waterfall: the output before it and after it."""
+
+    name: str
+    before: float
+    after: float
+
+
+def steps(names: Sequence[object], values: ArrayLike, start: float, *, top: int | Sequence[int] = 10) -> list[Step]:
+    """The steps that `waterfall` draws, from top to bottom; its arguments are the same.
+
+    >>> steps(["age", "income"], [0.5, -2.0], 1.0)
+    [Step(name='income', before=1.5, after=-0.5), Step(name='age', before=1.0, after=1.5)]
+    """
+    numbers = np.asarray(values, dtype=float)
+    listed = np.argsort(-np.abs(numbers), kind="stable")[:top] if isinstance(top, int) else np.asarray(top, np.intp)
+    rest = np.setdiff1d(np.arange(len(numbers)), listed)
+    told, lengths = [str(names[at]) for at in listed], numbers[listed]
+    if len(rest):
+        told.append(f"{len(rest)} other{'s' * (len(rest) > 1)}")
+        lengths = np.append(lengths, numbers[rest].sum())
+    after = start + np.cumsum(lengths[::-1])[::-1]
+    return [Step(*each) for each in zip(told, (after - lengths).tolist(), after.tolist(), strict=True)]

@@ -5,8 +5,9 @@ import json
 import numpy as np
 import pytest
 from probe_dashboards import charts, figures
-from probe_dashboards.views import bias, decided, performance, proofs, robustness
+from probe_dashboards.views import bias, decided, explained, instance, performance, proofs, robustness, together
 
+from probe.audit import reading
 from tests.test_regression import audited
 
 __all__ = ["audited"]
@@ -22,12 +23,17 @@ def every(bundle):
         yield ("breakdown",)
     for by in bias.attributes(bundle) if bias.present(bundle) else ():
         yield from (("forest", by, rate) for rate in bias.titles(bundle))
+        yield from [("roc_by", by)] if bias.separated(bundle, by) else []
     if performance.present(bundle):
         one = "any"
         yield ("reliability",)
         yield from (("roc", "", name) for name in decided.reading.decided(bundle, "").names)
         if decided.own(bundle, one) is not None:
             yield ("thresholds", one)
+    if reading.steps(bundle.manifest, "explainer") and together.shown(bundle):
+        yield from (("beeswarm", method) for method in explained.method_titles(bundle))
+        rows = [row for row in instance.rows(bundle)[:2] for method in together.promising(bundle, row)]
+        yield from (("waterfall", str(row), method) for row in rows for method in together.promising(bundle, row))
     yield from (("spread", metric) for metric in charts.quality.metrics(bundle))
     yield from (("certified", axis) for axis in proofs.certificates(bundle))
     for slug, found in proofs.surveys(bundle).items():
@@ -125,3 +131,21 @@ def test_a_chart_of_errors_counts_every_row(audited):
     drawn = points(charts.chart("errors", bundle, INK, "any"), "bar")
     assert sum(each["y"] for each in drawn) == len(charts.reading.errors(bundle, ""))
     assert len(points(charts.chart("predicted", bundle, INK, "any"), "point")) == len(charts.reading.errors(bundle, ""))
+
+
+def test_the_steps_of_a_row_lead_from_one_output_to_the_other_and_all_rows_have_a_dot_for_each_feature(
+    bundles, monkeypatch
+):
+    bundle, method, start = bundles.table, "lime", 0.25
+    row = int(instance.rows(bundle)[0])
+    monkeypatch.setattr(together, "ends", lambda *_: (start, start + values.sum()))
+    values = explained.by_feature(bundle, row, method)
+    chart = charts.chart("waterfall", bundle, INK, str(row), method)
+    bars = points(chart, "bar")
+    assert np.allclose([each["end"] - each["x"] for each in bars[::-1]], values[explained.order(bundle, row)][::-1])
+    assert [bars[-1]["x"], bars[0]["end"]] == pytest.approx([start, start + values.sum()])
+    assert [each["end"] for each in bars[1:]] == pytest.approx([each["x"] for each in bars[:-1]])
+    dots = points(charts.chart("beeswarm", bundle, INK, method), "point")
+    found = together.swarm(bundle, method).values
+    assert sorted(each["x"] for each in dots) == pytest.approx(sorted(found.ravel()))
+    assert {each["row"] for each in dots} == {str(row) for row in instance.rows(bundle)}
