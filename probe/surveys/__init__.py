@@ -7,6 +7,7 @@ from probe.surveys.calibration import Calibration, Temperature
 from probe.surveys.concepts import TCAV
 from probe.surveys.corruptions import Corruptions
 from probe.surveys.dependence import PartialDependence
+from probe.surveys.friedman import FriedmanH
 from probe.surveys.influence import LastLayerInfluence
 from probe.surveys.interactions import PairInteractions
 from probe.surveys.layers import LayerActivation, LayerConductance
@@ -17,6 +18,7 @@ from probe.surveys.outliers import OutlierAUROC, OutlierFPR
 from probe.surveys.patching import ActivationPatching
 from probe.surveys.permutation import PermutationImportance
 from probe.surveys.probing import LinearProbe
+from probe.surveys.sobol import SobolIndices
 
 __all__ = [
     "TCAV",
@@ -26,6 +28,7 @@ __all__ = [
     "AttackChecks",
     "Calibration",
     "Corruptions",
+    "FriedmanH",
     "LastLayerInfluence",
     "LayerActivation",
     "LayerConductance",
@@ -39,5 +42,6 @@ __all__ = [
     "PairInteractions",
     "PartialDependence",
     "PermutationImportance",
+    "SobolIndices",
     "Temperature",
 ]

@@ -18,6 +18,7 @@ from probe.model import Model
 from probe.outcomes import Examination
 from probe.shapes import Evidence, Inputs, Labels
 from probe.statistics import wilson
+from probe.surveys.dependence import answer_of
 from probe.surveys.kinds import kinds_of_feature
 from probe.surveys.sites import slopes_at, tensor_of
 from probe.tensors import generator, wide
@@ -132,7 +133,7 @@ class TCAV(Survey):
                 f"{type(self).__name__} has {len(concept)} rows of the concept {self._told()} and {len(others)} "
                 "others, expected at least 2 of each; name another feature or value"
             )
-        targets = self._targets(model, inputs)
+        targets = answer_of(self, model, inputs)
         found = []
         for layer in self.layers:
             vectors = self.vectors(model, layer, concept, others)
@@ -189,12 +190,6 @@ class TCAV(Survey):
         parts = [tensor_of(model.activations(inputs[rows], at=layer)[layer]) for rows in passes(model, inputs)]
         found = wide(torch.cat(parts)).flatten(1)
         return found if found.device.type == "mps" else found.double()
-
-    def _targets(self, model: Model, inputs: Inputs) -> Labels:
-        if self.answer:
-            return model.check_targets(self.answer, inputs)
-        count = model.logits(inputs[:1]).shape[1]
-        return torch.full((len(inputs),), count - 1, device=inputs.device)
 
     def _told(self) -> str:
         return f"{self.feature} = {self.value}" if self.value else f"{self.feature} above its median"

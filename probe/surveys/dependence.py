@@ -2,7 +2,7 @@
 
 from abc import ABC
 from dataclasses import dataclass
-from typing import ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -83,15 +83,21 @@ class Dependence(Survey, ABC):
         """The output of each row with its own values of the feature in place of those that it has."""
         changed = inputs.flatten(1).clone()
         changed[:, columns] = values.to(changed)
-        return model.target_outputs(changed.view(inputs.shape), self._targets(model, inputs), self.output)
+        return model.target_outputs(changed.view(inputs.shape), answer_of(self, model, inputs), self.output)
 
-    def _targets(self, model: Model, inputs: Inputs) -> Labels:
-        names = model.task.names
-        if self.answer and self.answer not in names:
-            known = ", ".join(names) or "none, as the answers have no names"
-            raise RangeError(f"{type(self).__name__}.answer = {self.answer!r}, expected one of {known}")
-        count = model.logits(inputs[:1]).shape[1]
-        return torch.full((len(inputs),), names.index(self.answer) if self.answer else count - 1, device=inputs.device)
+
+def answer_of(method: Any, model: Model, inputs: Inputs) -> Labels:
+    """The output of each row that a survey asks about: `answer`, or the last one.
+
+    Raises:
+        RangeError: if there is none of that name.
+    """
+    names = model.task.names
+    if method.answer and method.answer not in names:
+        known = ", ".join(names) or "none, as the answers have no names"
+        raise RangeError(f"{type(method).__name__}.answer = {method.answer!r}, expected one of {known}")
+    count = model.logits(inputs[:1]).shape[1]
+    return torch.full((len(inputs),), names.index(method.answer) if method.answer else count - 1, device=inputs.device)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -92,7 +92,7 @@ class Outliers(Survey, ABC):
         """
         source = generator(self.seed, CPU)
         if self.shift == "shuffled":
-            return _shuffled(model, inputs, source)
+            return shuffled(model, inputs, source)
         if not inputs.is_floating_point():
             raise Unsupported(
                 f"{self.name()} changes numbers, and {model.name} reads {inputs.dtype}; set shift to shuffled"
@@ -214,7 +214,7 @@ class OutlierFPR(Outliers):
         return self.compared(model, inputs)
 
 
-def _shuffled(model: Model, inputs: Inputs, source: torch.Generator) -> Inputs:
+def shuffled(model: Model, inputs: Inputs, source: torch.Generator) -> Inputs:
     """Rows whose features are each from another row, so that values are as frequent as before."""
     features = None if model.space.differs(inputs) else model.space.features
     owned = owner(None if features is None else torch.as_tensor(features).to(inputs.device), inputs)[0]

@@ -29,7 +29,7 @@ def planted(rows=300):
     x = torch.randn(rows, 4, generator=torch.Generator().manual_seed(1))
     x[:, 2:] = torch.eye(2)[torch.randint(2, (rows,), generator=torch.Generator().manual_seed(2))]
     labels = (3 * x[:, 0] > 2 * x[:, 1]).long()
-    model = Model(forward=network, space=SPACE, training=(x, labels))
+    model = Model(forward=network, space=SPACE, classes=("0", "1"), training=(x, labels))
     return model, Dataset(x[:40], labels[:40], space=SPACE)
 
 
