@@ -9,11 +9,12 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from probe.arrays import Given, from_numbers
+from probe.arrays import Given, by_names, from_numbers
 from probe.errors import DataError, RangeError, ShapeError
+from probe.forms import Table
 from probe.frames import Declared, parts_of
 from probe.keywords import Named
-from probe.names import Passed, a_kind, entries, require
+from probe.names import Passed, a_kind, entries, require, same_rows
 from probe.planted import planted_mask
 from probe.space import Space
 from probe.task import Task
@@ -59,6 +60,8 @@ class Dataset(metaclass=Named):
     def __post_init__(self) -> None:
         if not isinstance(self.role, str) or self.role not in ROLES:
             raise DataError(f"{self.name}: role = {self.role!r}, expected one of {', '.join(ROLES)}")
+        same_rows(inputs=self.inputs, labels=self.labels, groups=self.groups)
+        object.__setattr__(self, "inputs", self._by_names())
         for field_name in ("inputs", "labels"):
             given = from_numbers(getattr(self, field_name))
             if not isinstance(given, Tensor):
@@ -87,6 +90,16 @@ class Dataset(metaclass=Named):
             mask = planted_mask(from_numbers(self.truth), self.inputs, "leave those rows out, as in data[rows]")
             object.__setattr__(self, "truth", mask)
         object.__setattr__(self, "rows", torch.arange(count) if self.rows is None else from_numbers(self.rows))
+
+    def _by_names(self) -> Any:
+        """The inputs, columns of a data frame in the order of the space's names; else the space gets their names."""
+        columns, space = getattr(self.inputs, "columns", None), self.space
+        if columns is None or not isinstance(space, Space) or space.features is not None:
+            return self.inputs
+        named = tuple(map(str, columns))
+        if not space.names and isinstance(space.form, Table) and len(set(named)) == len(named):
+            object.__setattr__(self, "space", replace(space, form=replace(space.form, names=named)))
+        return by_names(self.inputs, tuple(space.names))
 
     @staticmethod
     def require(given: object) -> None:

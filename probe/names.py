@@ -73,6 +73,17 @@ def shown_apart(text: str, others: Iterable[str]) -> str:
     return ascii(text) if twins > 1 else repr(text)
 
 
+def same_rows(**given: Any) -> None:
+    """Raise DataError where two of these are of pandas and label their rows differently; others go by place."""
+    indexed = [(name, value.index) for name, value in given.items() if hasattr(getattr(value, "index", None), "equals")]
+    for name, index in indexed[1:]:
+        if not index.equals(indexed[0][1]):
+            raise DataError(
+                f"the index of {name} differs from that of {indexed[0][0]}, so rows may not match; "
+                "align them (reindex) or pass plain arrays in the same order"
+            )
+
+
 def listed(names: Iterable[object], most: int | None = None) -> str:
     """Names in a row, quoted where one has edges or signs that nobody sees."""
     every = list(map(str, names))

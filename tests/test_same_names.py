@@ -9,6 +9,7 @@ import torch
 import probe
 from probe import Dataset, Model, study
 from probe.attacks import FGSM
+from probe.certificates import RandomizedSmoothing
 from probe.counterfactuals import GrowingSpheres
 from probe.errors import DataError
 from probe.explainers import InputXGradient
@@ -80,6 +81,37 @@ def test_a_table_with_other_values_of_a_category_is_refused_and_the_remedy_works
     with pytest.raises(DataError, match="the model has 3 coordinates, data has 2"):
         probe.predict(model, Dataset.from_frame(test, label="y"))
     assert len(probe.predict(model, Dataset.from_frame(test, label="y", categories={"town": list("abc")}))) == 4
+
+
+FRAME = pd.DataFrame({"age": [0.9, 0.6, 0.2, 0.3], "debt": [0.1, 0.5, 0.5, 0.2]})
+NAMED = Model(forward=lambda x: 4 * torch.stack([1 - x[:, 0], x[:, 0]], 1), space=probe.Space(names=("age", "debt")))
+
+
+def test_the_columns_of_a_data_frame_are_found_by_their_names():
+    for data in (Dataset(FRAME[["debt", "age"]], Y, space=NAMED.space), Dataset(FRAME, Y)):
+        assert Accuracy()(NAMED, probe.predict(NAMED, data)).value == 1
+    with pytest.raises(DataError, match="feature 0 is 'age' in the model, and 'debt' in data"):
+        probe.predict(NAMED, Dataset(FRAME[["debt", "age"]], Y))
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda rows, y: Dataset(rows, y),
+        lambda rows, y: Dataset(rows, Y, groups=pd.DataFrame({"sex": y})),
+        lambda rows, y: FGSM(eps=0.1)(NAMED, rows, y),
+        lambda rows, y: InputXGradient()(NAMED, rows, y),
+        lambda rows, y: GrowingSpheres(goal=probe.goals.Targeted())(NAMED, rows, targets=1 - y),
+        lambda rows, y: RandomizedSmoothing(draws=200, chosen=20)(NAMED, rows, y),
+    ],
+)
+def test_rows_of_pandas_with_another_index_are_refused(ask):
+    """Labels in another order than their rows gave a wrong accuracy."""
+    labels = pd.Series([1, 1, 0, 0])
+    ask(FRAME, labels)
+    ask(FRAME, labels.to_numpy()[::-1].copy())
+    with pytest.raises(DataError, match=r"the index of .* differs from that of inputs"):
+        ask(FRAME, labels[::-1])
 
 
 @pytest.mark.parametrize("kind", RESULTS)

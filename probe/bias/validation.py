@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from probe.errors import DataError
+from probe.names import same_rows
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -140,13 +141,7 @@ def aligned(**inputs: Any) -> None:
     for name, length in others:
         if length != rows:
             raise DataError(f"{first} has {rows} rows and {name} has {length}; give one entry per row in each")
-    indexed = [(name, v.index) for name, v in inputs.items() if isinstance(v, pd.Series | pd.DataFrame)]
-    for name, index in indexed[1:]:
-        if not index.equals(indexed[0][1]):
-            raise DataError(
-                f"the index of {name} differs from that of {indexed[0][0]}, so rows may not match; "
-                "align them (reindex) or pass plain arrays in the same order"
-            )
+    same_rows(**inputs)
 
 
 def _texts(values: Any, name: str) -> tuple[Ints, list[str]]:

@@ -16,6 +16,7 @@ from probe.errors import ProbeError, RangeError, ShapeError, Unsupported
 from probe.goals import Goal, Untargeted
 from probe.method import Method, param
 from probe.model import Model
+from probe.names import same_rows
 from probe.numbers import exact
 from probe.results import Perturbation, Prediction
 from probe.shapes import Inputs, PerExample
@@ -121,6 +122,7 @@ class Attack(Method, ABC):
         if eps is not None and self.budget and isinstance(eps, int | float | str):
             return self.at(eps)(model, inputs, labels, targets=targets)
         refuse_unmet(self, self.needs, model)
+        same_rows(inputs=inputs, labels=labels, targets=targets)
         inputs = model.check(inputs)
         labels = model.check_labels(labels, inputs)
         self.check_threat(model, inputs)

@@ -13,6 +13,7 @@ from probe.contracts.common import Need, passes, placed, refuse_missing, refuse_
 from probe.errors import ContractError, ShapeError, Unsupported
 from probe.method import Method
 from probe.model import Model
+from probe.names import same_rows
 from probe.outcomes import ABSTAINS, Certification
 from probe.shapes import Inputs, Labels, PerExample
 from probe.threats import Ball, Threat
@@ -62,6 +63,7 @@ class Certificate(Method, ABC):
     def __call__(self, model: Model, inputs: Given, labels: Given) -> Certification:
         """Certify the decision for each input; `labels` are used for certified accuracy."""
         refuse_unmet(self, self.needs, model)
+        same_rows(inputs=inputs, labels=labels)
         inputs = model.check(inputs)
         labels = model.check_labels(labels, inputs)
         if (reads := moved(model, inputs)) != self.threat.moves:

@@ -15,6 +15,7 @@ from probe.errors import ContractError, ProbeError, ShapeError
 from probe.goals import Goal, Untargeted
 from probe.method import Method, param
 from probe.model import Model
+from probe.names import same_rows
 from probe.results import Counterfactuals, Prediction
 from probe.shapes import Candidates, Inputs
 
@@ -69,6 +70,7 @@ class Counterfactual(Method, ABC):
             ContractError: if a candidate is not a valid input of the space, or changes a feature that is not mutable.
         """
         refuse_unmet(self, self.needs, model)
+        same_rows(inputs=inputs, targets=targets)
         inputs = model.check(inputs)
         refuse_missing(self, inputs)
         before = copy(model.usage)

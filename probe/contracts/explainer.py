@@ -14,6 +14,7 @@ from probe.errors import ContractError, Unsupported
 from probe.formatting import SUMS
 from probe.method import Method, param
 from probe.model import Model
+from probe.names import same_rows
 from probe.results import Attribution
 from probe.shapes import Inputs, Labels
 
@@ -85,6 +86,7 @@ class Explainer(Method, ABC):
     def __call__(self, model: Model, inputs: Given, targets: Wanted | None = None) -> Attribution:
         """Explain `targets`, by default the predictions: an output each by index or name, or one name for all."""
         refuse_unmet(self, self.needs, model)
+        same_rows(inputs=inputs, targets=targets)
         inputs = model.check(inputs)
         targets = model.targets(inputs) if targets is None else model.check_targets(targets, inputs)
         before = copy(model.usage)

@@ -26,15 +26,15 @@ def predict(model: Model, data: Dataset) -> Prediction:
     Prediction: 1 of 2 examples right
       2 classes
     """
+    Model.require(model)
+    Dataset.require(data)
     check_match(model, data)
     inputs = model.check(data.inputs)
     return Prediction.of(model, inputs, model.check_labels(data.labels, inputs))
 
 
 def check_match(model: Model, data: Dataset) -> None:
-    """Raise unless these are a model and a dataset that name the same outputs and features, where both name them."""
-    Model.require(model)
-    Dataset.require(data)
+    """Raise DataError unless both name the same outputs and features, in one order, where both name them."""
     remedy = (
         "name them in the model's order: Dataset.from_frame(..., classes=model.task.names)"
         if model.task.one_class
@@ -49,6 +49,8 @@ def suited(model: Model, data: Dataset) -> Dataset:
 
     Where the model's space has features of each example, the data get them, unless they have their own.
     """
+    Model.require(model)
+    Dataset.require(data)
     check_match(model, data)
     inputs = model.cast(data.inputs)
     data = data if inputs is data.inputs else replace(data, inputs=inputs)

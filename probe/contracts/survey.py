@@ -75,6 +75,7 @@ class Survey(Reducer, ABC):
             Unsupported: if the model lacks what the survey needs, or has no items.
         """
         refuse_unmet(self, self.needs, model)
+        Dataset.require(data)
         check_match(model, data)
         inputs = model.check(data.inputs)
         labels = model.check_labels(data.labels, inputs)
