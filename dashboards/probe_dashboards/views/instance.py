@@ -42,7 +42,7 @@ def planted(bundle: Bundle, row: int) -> str:
     if found is None or found.truth is None:
         return ""
     there = np.asarray(found.truth) != 0
-    if drawer(bundle).form == "image":
+    if drawer(bundle).borders:
         return "Green border: the planted truth, which is known to decide the label of this example."
     owner = np.arange(there.size).reshape(there.shape) if found.features is None else np.asarray(found.features)
     names = words(bundle, row) if drawer(bundle).named_in_words else feature_names(bundle)

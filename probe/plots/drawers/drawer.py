@@ -55,6 +55,7 @@ class Drawer:
     tabular: ClassVar[bool] = False  # whether an input is best shown as a table of features and values
     named_in_words: ClassVar[bool] = False  # whether features are named by their value in the input, as words are
     shown_alone: ClassVar[bool] = False  # whether the input is also drawn without values, beside the attributions
+    borders: ClassVar[bool] = False  # whether a planted truth is drawn, as a green border
     places: ClassVar[int] = 1  # coordinates over which a feature's change is summed, if they change together
     size: ClassVar[str] = "half"  # width of an attribution: small, third, half, or text
     pixels: ClassVar[tuple[int, int, int]] = 400, 400, 480  # widths of input, attribution, attacked input

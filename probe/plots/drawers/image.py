@@ -20,6 +20,7 @@ class ImageDrawer(Drawer):
 
     form: ClassVar[str] = "image"
     shown_alone: ClassVar[bool] = True
+    borders: ClassVar[bool] = True
     size: ClassVar[str] = "small"
     pixels: ClassVar[tuple[int, int, int]] = (280, 200, 620)
     alt: ClassVar[str] = "Heat map of {method}"

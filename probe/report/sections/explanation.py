@@ -151,7 +151,7 @@ def _instance(bundle: Bundle, methods: dict[str, Stored], shown: Stored, index: 
             ax = drawing.explained(example, values, title=method)
             panels.append(panel(ax, f"{drawing.alt.format(method=method)}. {head}", f"map-{index}-{order}"))
     panels += _steps(bundle, int(shown["rows"][index]), shared, index) if drawing.tabular else []
-    known = " Green border: the planted truth." if found.truth is not None and drawing.form == "image" else ""
+    known = " Green border: the planted truth." if found.truth is not None and drawing.borders else ""
     return Figure(panels, f"{head} {drawing.legend}{known}", _top(bundle, methods, index), size=drawing.size)
 
 
