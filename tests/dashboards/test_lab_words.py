@@ -9,14 +9,14 @@ from tests.lab.subjects import FORMS, opened
 
 
 def test_lengths_are_named_as_norms_and_counts_by_what_is_counted():
-    assert inputs.lengths({"lengths": {"linf": 0.5, "l2": 1.25, "l1": None}}) == "Linf 0.5, L2 1.25"
+    assert inputs.lengths({"lengths": {"linf": 0.5, "l2": 1.25, "l1": None}}) == "L\N{INFINITY} 0.5, L2 1.25"
     assert inputs.lengths({"lengths": {"words": 2}}) == "2 words"
 
 
 @pytest.mark.parametrize(
     ("attack", "said"),
     [
-        (probe.attacks.PGD(), "Largest radius, Linf"),
+        (probe.attacks.PGD(), "Largest radius, L\N{INFINITY}"),
         (probe.attacks.DDN(), "Largest radius, L2"),
         (probe.attacks.HotFlip(), "Largest budget, words"),
     ],

@@ -40,7 +40,7 @@ def test_escaped_text_has_no_character_that_markdown_reads(text):
 
 @pytest.mark.parametrize("text", [*HOSTILE, "a_b", "- a", "a <b>", "[a](b)", "a -> b", "#1", "http://e.example"])
 def test_a_label_that_markdown_would_read_is_escaped_and_another_stays_as_it_is(text):
-    assert as_label("Largest radius, Linf (8/255)") == "Largest radius, Linf (8/255)"
+    assert as_label("Largest radius, L\N{INFINITY} (8/255)") == "Largest radius, L\N{INFINITY} (8/255)"
     assert as_label(text) == md(text)
 
 

@@ -14,14 +14,13 @@ from probe.audit import Bundle, reading
 from probe.audit.reading import captioned
 from probe.audit.readings import evidence
 from probe.errors import IntegrityError
-from probe.formatting import MINUS
 from probe.statistics import ranks
 from probe.statuses import STATUSES
 from probe.text import visible
 from probe_dashboards.views import panels, quality, ran
 from probe_dashboards.views.instance import classes, drawer, example, features, words
 from probe_dashboards.views.panels import Panel
-from probe_dashboards.views.words import md, unbroken
+from probe_dashboards.views.words import correlation, md, unbroken
 
 Array = NDArray[Any]
 BARS = 10  # features that a chart lists
@@ -149,7 +148,7 @@ def agreement(bundle: Bundle, row: int) -> pd.DataFrame:
     found = correlations(bundle, row)
     matrix = [[found[one, other] for other in methods(bundle)] for one in methods(bundle)]
     names = [visible(name) for name in method_titles(bundle).values()]
-    frame = pd.DataFrame(matrix, columns=names).map(_correlation)
+    frame = pd.DataFrame(matrix, columns=names).map(correlation)
     frame.insert(0, "Method", names)
     return frame
 
@@ -308,10 +307,6 @@ def told(bundle: Bundle, row: int, found: Array) -> Array:
 def _explanation(bundle: Bundle, row: int, method: str, part: str) -> Array:
     stored = bundle.arrays(ran.steps(bundle, "explainer")[method].name)
     return np.asarray(stored[part][_at(stored["rows"], row)], dtype=float)
-
-
-def _correlation(value: float) -> str:
-    return "\N{EN DASH}" if np.isnan(value) else f"{value:.2f}".replace("-0.00", "0.00").replace("-", MINUS)
 
 
 def _at(stored: Array, row: int) -> int:

@@ -36,7 +36,7 @@ def as_label(value: Any) -> str:
     return text if _PLAIN.fullmatch(text) and not _READ_LATE.search(text) else md(text)
 
 
-_PLAIN = re.compile(r"[^\W\d_](?:[^\W_]|[ ,.;()%/+=-])*")
+_PLAIN = re.compile(r"[^\W\d_](?:[^\W_]|[ ,.;()%/+=\N{INFINITY}-])*")
 _READ_LATE = re.compile(
     r"(?i):(?=//|[\w+/-]+[:\[])|@(?=[\w-])|www(?=\.)|[-<>=~](?=[-<>=~])"
 )  # addresses, icons and emoji, and arrows
@@ -56,6 +56,13 @@ def number(value: Any, unit: Unit = "number") -> str:
     if not formatting.defined(value):
         return formatting.DASH
     return formatting.count(value) if isinstance(value, int | np.integer) else formatting.number(value, unit)
+
+
+def correlation(value: float) -> str:
+    """A correlation as text; a dash where there is none."""
+    return (
+        formatting.DASH if np.isnan(value) else f"{value:.2f}".replace("-0.00", "0.00").replace("-", formatting.MINUS)
+    )
 
 
 def estimate(value: Any, low: Any, high: Any, unit: Unit = "number") -> str:

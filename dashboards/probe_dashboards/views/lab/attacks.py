@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from probe import plots
+from probe.formatting import norm
 from probe.formatting import number as written
 from probe.lab import Answer
 from probe.numbers import fraction
@@ -76,7 +77,7 @@ def asked(threat: Mapping[str, Any]) -> str:
     if threat.get("counted"):
         return f"Largest budget, {unit}s"
     axis = visible(threat.get("axis") or "")
-    return f"Largest {unit}" + (f", {inputs.norm(axis)}" if axis else "")
+    return f"Largest {unit}" + (f", {norm(axis)}" if axis else "")
 
 
 def outcome(answer: Answer, at: int) -> str:

@@ -12,7 +12,7 @@ from probe.lab import Answer
 from probe.statistics import ranks
 from probe.text import visible
 from probe_dashboards.views.lab import inputs
-from probe_dashboards.views.words import md, number, unbroken
+from probe_dashboards.views.words import correlation, md, number, unbroken
 
 BARS = 10  # features that a chart lists
 
@@ -75,9 +75,9 @@ def agreement(drawn: plots.Drawer, found: Mapping[str, Answer]) -> pd.DataFrame:
     frame = pd.DataFrame(
         [
             [
-                formatting.DASH
-                if size[i] * size[j] == 0
-                else formatting.number(centred[i] @ centred[j] / size[i] / size[j])
+                correlation(
+                    float("nan") if size[i] * size[j] == 0 else float(centred[i] @ centred[j] / size[i] / size[j])
+                )
                 for j in range(len(places))
             ]
             for i in range(len(places))

@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from probe import plots
+from probe.formatting import norm
 from probe.formatting import number as written
 from probe.lab import Answer
 from probe.text import visible
@@ -54,11 +55,6 @@ def lengths(told: Mapping[str, Any]) -> str:
     """The measured lengths of a change: norms by their names, and what is counted."""
     said = [(visible(name), written(value)) for name, value in told["lengths"].items() if value is not None]
     return ", ".join(f"{norm(name)} {value}" if name != norm(name) else f"{value} {name}" for name, value in said)
-
-
-def norm(name: str) -> str:
-    """The name of a norm as people write it; others are as they are."""
-    return f"L{name[1:]}" if name == "linf" or (name[:1] == "l" and name[1:].isdecimal()) else name
 
 
 def belongs(answer: Answer) -> str:
