@@ -195,10 +195,10 @@ def test_partners_are_the_next_with_another_answer_or_the_reference():
 
 
 def test_the_parts_of_networks_of_the_zoo_are_found():
-    network = zoo.load("reviews-transformer")
-    assert [*Ablation()._parts(network)] == ["words", "layers.0", "norm", "head"]
-    assert Ablation(part="head").items(network, zoo.data("reviews").inputs[:2]) == tuple(
-        f"layers.0.attend.1, head {at}" for at in range(4)
+    network = zoo.load("repeats-gpt")
+    assert [*Ablation()._parts(network)] == ["words", "layers.0", "layers.1", "norm", "head"]
+    assert Ablation(part="head").items(network, zoo.data("repeats").inputs[:2]) == tuple(
+        f"layers.{layer}.attend.1, head {at}" for layer in (0, 1) for at in range(4)
     )
 
 

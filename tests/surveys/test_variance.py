@@ -23,6 +23,7 @@ def values(method, *case):
     return method(*case).to_frame().set_index("item")["value"]
 
 
+@pytest.mark.slow
 def test_the_indices_of_ishigamis_function_are_those_in_closed_form():
     x = (torch.rand(4000, 3, generator=torch.Generator().manual_seed(0)) * 2 - 1) * pi
     model, data = asked(lambda a, b, c: a.sin() + 7 * b.sin() ** 2 + 0.1 * c**4 * a.sin(), x)
