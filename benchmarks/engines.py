@@ -2,6 +2,7 @@
 
     python -m benchmarks.engines            # the engines that are installed: processes, ray, slurm
     python -m benchmarks.engines ray
+    python -m benchmarks.engines --long     # a study of some minutes, in which the start of workers has its usual share
 
 Everything has one thread for each worker. The ideal of two workers is half of the seconds of one process without what
 each worker does for itself: start, open model and data, and, once, merge. The start of a worker is measured as a study
@@ -84,6 +85,9 @@ def beside(engine: str, images: int, alone: dict[str, Any], where: Path) -> dict
     }
 
 
+LONG = 10_000  # images: some minutes in one process
+
+
 def main(engines: list[str], images: int = 2000) -> None:
     load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as folder:
@@ -102,4 +106,5 @@ def main(engines: list[str], images: int = 2000) -> None:
 
 
 if __name__ == "__main__":
-    main([each for each in sys.argv[1:] if not each.isdigit()], *[int(each) for each in sys.argv[1:] if each.isdigit()])
+    given = [str(LONG) if each == "--long" else each for each in sys.argv[1:]]
+    main([each for each in given if not each.isdigit()], *[int(each) for each in given if each.isdigit()])

@@ -62,6 +62,9 @@ def test_sides_run_in_turn_and_slopes_are_those_of_powers():
     assert given == {"a": 1, "b": 2}
     assert [len(spent[side]["runs"]) for side in "ab"] == [2, 2]
     assert growth.slope([10, 20, 40], [3.0, 12.0, 48.0]) == 2.0
+    told = {"slopes": {"rows asked": 1.1, "processor seconds": 0.9}}
+    assert list(growth.off({"rows": {"pgd": told}})) == []
+    assert len(list(growth.off({"classes": {"pgd": told}}))) == 1
 
 
 @pytest.mark.slow
