@@ -27,10 +27,11 @@ BROKEN = (
 )
 
 
-def pack(arrays: Mapping[str, Any]) -> bytes:
+def pack(arrays: Mapping[str, Any], *, compressed: bool = True) -> bytes:
     """The arrays as the bytes of an .npz, deterministically."""
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, **{k: np.asarray(v) for k, v in arrays.items()})  # type: ignore[arg-type]  # numpy types **kwds as its own keywords
+    save = np.savez_compressed if compressed else np.savez
+    save(buffer, **{k: np.asarray(v) for k, v in arrays.items()})  # type: ignore[arg-type]  # numpy types **kwds as its own keywords
     return buffer.getvalue()
 
 
