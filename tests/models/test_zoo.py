@@ -38,7 +38,7 @@ PARTS = {
     "motif-gat": ({"edges": 20}, {"edge_attribution_auc": 0.1}),
     "motif-gcn": ({"edges": 40}, {"edge_attribution_auc": 0.1}),
     "fashion-certified": ({"certified": 200, "robustness": 200}, {"certified_accuracy": 0.5, "robust_accuracy": 0.5}),
-    "fashion-robust": ({"robustness": 100}, {"robust_accuracy": 0.46}),
+    "fashion-robust": ({"robustness": 300}, {"robust_accuracy": 0.46}),
 }
 LARGEST = 2 * 2**20
 
