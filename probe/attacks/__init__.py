@@ -23,6 +23,7 @@ from probe.attacks.sigma_zero import SigmaZero
 from probe.attacks.spatial import RotationTranslation
 from probe.attacks.spsa import SPSA
 from probe.attacks.square import Square
+from probe.attacks.synonyms import Synonyms
 from probe.attacks.tokens import HotFlip
 from probe.attacks.universal import UniversalPerturbation
 
@@ -52,5 +53,6 @@ __all__ = [
     "RotationTranslation",
     "SigmaZero",
     "Square",
+    "Synonyms",
     "UniversalPerturbation",
 ]
