@@ -6,7 +6,7 @@ import torch
 from probe import Model, Space
 from probe.attacks import PGD, DeepFool, HotFlip, Square
 from probe.audit import run, verify
-from probe.errors import SettingError, Unsupported
+from probe.errors import RangeError, SettingError, Unsupported
 from probe.method import sweep
 from probe.numbers import fraction, unit_of
 from probe.units import in_units
@@ -55,6 +55,8 @@ def test_a_radius_in_px_or_sd_is_that_number_and_prints_as_written():
 def test_what_is_no_radius_is_refused(text):
     with pytest.raises(SettingError, match="eps"):
         PGD(eps=text)
+    with pytest.raises(RangeError, match="expected a number of at least 0"):  # of an attack that minimises its change
+        DeepFool()(of_images(), IMAGES, of_images().predict(IMAGES), eps=text)
 
 
 def test_only_radii_have_units():

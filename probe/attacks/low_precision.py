@@ -41,9 +41,10 @@ class LowPrecision(Attack):
     """Another attack, which asks the network in half precision; what it finds is asked again in the network's own.
 
     The search takes half of the memory and a part of the time on a GPU that computes in bfloat16 or float16; on a CPU
-    it is slower. Inputs, steps and the ball stay in the precision of the inputs. An example counts only if the network
-    itself is wrong on it. Those that were wrong in half precision alone are attacked `again` without it; how many there
-    were, `Perturbation.unconfirmed` says, and the result prints it.
+    it is slower. Float16 ends at 65,504: where a network computes larger numbers, choose bfloat16. Inputs, steps and
+    the ball stay in the precision of the inputs. An example counts only if the network itself is wrong on it. Those
+    that were wrong in half precision alone are attacked `again` without it; how many there were,
+    `Perturbation.unconfirmed` says, and the result prints it.
 
     `eps` and `goal` are those that count, whatever the attack has itself.
 

@@ -126,6 +126,8 @@ class Attack(Method, ABC):
         inputs = model.check(inputs)
         labels = model.check_labels(labels, inputs)
         self.check_threat(model, inputs)
+        refuse_missing(self, inputs)
+        budget, before = self.budgets(eps, inputs), copy(model.usage)
         asked = (
             eps
             if isinstance(eps, list | tuple)
@@ -133,8 +135,6 @@ class Attack(Method, ABC):
         )
         for amount in asked:
             refuse_unit(amount, self.threat, model.space, inputs)
-        refuse_missing(self, inputs)
-        budget, before = self.budgets(eps, inputs), copy(model.usage)
         clean = Prediction.of(model, inputs, labels)
         aim = Aim.of(self, model, clean, targets, budget)
         found = self._search(model, inputs, aim, clean)
