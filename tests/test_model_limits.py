@@ -8,7 +8,8 @@ from torch import nn
 from torch.testing import assert_close
 
 from probe import Dataset, Model, Prediction, Space, check_model
-from probe.attacks import FGSM, PGD, HotFlip, Quantised
+from probe.attacks import FGSM, PGD, HotFlip, LowPrecision, Quantised
+from probe.attacks.spatial import Turned
 from probe.audit import plan_from, run
 from probe.audit.estimate import estimate
 from probe.contracts import Attack, Explainer
@@ -72,13 +73,13 @@ def test_an_error_in_the_backward_pass_is_a_forward_error(method):
         words = Space(words=tuple("-?abc"), bounds=(0, 4), reference=torch.zeros(1, 1, dtype=torch.long))
         model = Model(forward=lambda e: OneWay()(e.flatten(1)), embed=nn.Embedding(5, 3).eval(), space=words)
         x = torch.tensor([[2], [3]])
-    elif isinstance(getattr(method, "threat", None), Patch):  # it lies on images
+    elif isinstance(getattr(method, "threat", None), Patch | Turned):  # it lies on images
         model = Model(forward=lambda x: OneWay()(x.flatten(1)[:, :3]), space=Space(reference=torch.zeros(1, 1, 6, 6)))
         x = torch.rand(2, 1, 6, 6, generator=torch.Generator().manual_seed(0))
     else:
         model, x = Model(forward=OneWay().eval(), space=space(), training=(X, torch.arange(9) % 2)), X
     labels = model.predict(x)
-    if "gradients" not in (PGD() if isinstance(method, Quantised) else method).needs:
+    if "gradients" not in (PGD() if isinstance(method, Quantised | LowPrecision) else method).needs:
         found = method(model, x, labels).perturbed if isinstance(method, Attack) else method(model, x).values
         assert found.isfinite().all()
         return

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn.functional import grid_sample
 
 from probe.contracts import Aim, Attack
+from probe.errors import Unsupported
 from probe.method import param
 from probe.model import Model
 from probe.norms import Radius
@@ -16,7 +17,6 @@ from probe.numbers import Number
 from probe.shapes import Inputs, PerExample
 from probe.space import Space
 from probe.tensors import column, parted, wide
-from probe.things import check_image
 from probe.threats import Threat
 
 
@@ -71,7 +71,11 @@ class RotationTranslation(Attack):
 
     def check_threat(self, model: Model, inputs: Inputs) -> None:
         super().check_threat(model, inputs)
-        check_image(inputs)
+        if inputs.ndim != 4:
+            raise Unsupported(
+                f"{self.name()} turns images (channels, height, width), and each example has shape "
+                f"{tuple(inputs.shape[1:])}; choose an attack such as pgd or square"
+            )
 
     def could_move(self, space: Space, inputs: Inputs) -> Tensor:
         return super().could_move(space, inputs) & (self.degrees > 0 or self.pixels > 0)

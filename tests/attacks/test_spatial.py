@@ -8,7 +8,7 @@ import torch
 from probe import Model
 from probe.attacks import RotationTranslation
 from probe.attacks.spatial import turned
-from probe.errors import ProbeError
+from probe.errors import Unsupported
 
 IMAGES = torch.rand(6, 2, 7, 7, generator=torch.Generator().manual_seed(3))
 
@@ -50,5 +50,5 @@ def test_each_image_has_its_own_share_of_the_largest_change_and_rows_of_tables_a
     for at in (2, 5):
         alone = attack.at(0.2 * at)(model, IMAGES[at : at + 1], labels[:1])
         torch.testing.assert_close(found.perturbed[at : at + 1], alone.perturbed)
-    with pytest.raises(ProbeError, match="image"):
+    with pytest.raises(Unsupported, match="turns images"):
         attack(Model(forward=lambda x: x), torch.rand(2, 3), labels[:2])
