@@ -106,7 +106,7 @@ class Synonyms(Attack):
 def _ordinary(space: Space, count: int) -> list[bool]:
     """Which ids are of words that an attack may write."""
     ids, (low, high) = torch.arange(count), (int(torch.as_tensor(bound).max()) for bound in space.bounds)
-    return (space.is_word(ids) & (ids >= low) & (ids <= high)).tolist()  # type: ignore[no-any-return]  # of bools
+    return (space.is_word(ids) & (ids >= low) & (ids <= high)).tolist()
 
 
 @lru_cache(maxsize=8)
