@@ -21,6 +21,7 @@ from probe.shapes import Evidence, Inputs, Labels
 from probe.tensors import generator, wide
 
 CPU = torch.device("cpu")
+APART = 2**20  # from seeds that people draw data with: rows in the order of their own random numbers would be sorted
 RIDGE = 1e-6  # of the mean variance, added to each, so that a direction without any can be divided by
 UNSURE, ENERGY, MAHALANOBIS = "1 - largest probability", "energy", "Mahalanobis distance in the layer"
 
@@ -90,7 +91,7 @@ class Outliers(Survey, ABC):
         Raises:
             Unsupported: if the shift needs numbers, or bounds that are finite, and there are none.
         """
-        source = generator(self.seed, CPU)
+        source = generator(APART + self.seed, CPU)
         if self.shift == "shuffled":
             return shuffled(model, inputs, source)
         if not inputs.is_floating_point():

@@ -10,12 +10,11 @@ from probe.method import param
 from probe.model import Model
 from probe.shapes import Evidence, Inputs, Labels
 from probe.surveys.dependence import answer_of
-from probe.surveys.outliers import shuffled
+from probe.surveys.outliers import APART, shuffled
 from probe.tensors import generator, wide
 
 PARTS = ("alone", "with others")
 SPLIT = ": "
-APART = 2**20  # from seeds that people draw data with: rows in the order of their own random numbers would be sorted
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -145,3 +145,12 @@ def test_what_cannot_be_compared_is_refused():
         OutlierFPR()(number, Dataset(torch.rand(4, 2), torch.rand(4), space=WIDE))
     with pytest.raises(Unsupported, match="examines each score, and model has none; set layer"):
         OutlierFPR().against(number, *[Dataset(torch.rand(4, 2), torch.rand(4), space=WIDE)] * 2)
+
+
+def test_shuffled_features_are_independent_also_of_data_drawn_with_the_same_seed():
+    """In the order of their own random numbers the rows would be sorted, and every feature rise with every other."""
+    rows = torch.rand(500, 3, generator=torch.Generator().manual_seed(0))
+    model = Model(forward=lambda x: 4 * torch.cat([x[:, :1], 1 - x[:, :1]], 1))
+    mixed = OutlierAUROC(shift="shuffled", seed=0).shifted(model, rows)
+    assert torch.corrcoef(mixed.T).triu(1).abs().max() < 0.15
+    assert torch.equal(mixed.sort(0).values, rows.sort(0).values)
