@@ -243,7 +243,7 @@ def test_tables_name_classes_and_features():
 def test_a_result_prints_as_a_few_lines_without_its_numbers():
     for result in (*results(model()), *(r[0] for r in results(model())), *(r[:0] for r in results(model())[:3])):
         lines = repr(result).splitlines()
-        assert len(lines) <= 4
+        assert len(lines) <= 5
         assert "tensor" not in repr(result)
         assert len(repr(result)) < 500
     assert "FGSM(eps='1/4', norm='linf')" in repr(results(model())[1])

@@ -28,7 +28,6 @@ TAKE_DATA = {
     "survey": PermutationImportance(),
 }
 RESULTS = {
-    "prediction": (lambda: probe.predict(MODEL, DATA), Accuracy()),
     "attack": (lambda: FGSM(eps=0.1)(MODEL, X, Y), RobustAccuracy()),
     "attribution": (lambda: InputXGradient()(MODEL, X), Sparseness()),
     "counterfactual": (lambda: GrowingSpheres()(MODEL, X), Validity()),
@@ -138,3 +137,10 @@ def test_only_the_same_names_in_the_same_order_are_the_same(names):
             task.check_names(names, "its", "")
     task.check_names((), "its", "")
     probe.Classification().check_names(names, "its", "")
+
+
+def test_an_output_of_a_regression_without_a_name_is_any():
+    for ours, theirs in ((("price",), probe.Regression().names), (probe.Regression().names, ("price",))):
+        probe.Regression(ours).check_names(theirs, "its", "")
+    with pytest.raises(DataError):
+        probe.Regression(("price",)).check_names(("weight",), "its", "")

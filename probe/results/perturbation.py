@@ -135,7 +135,7 @@ class Perturbation(AnyResult):
 
     @property
     def names(self) -> tuple[str, ...]:
-        return self.clean.names
+        return self.clean.task.names
 
     def to_frame(self) -> pd.DataFrame:
         """One row per example: label, prediction before and after, success, size of the change."""

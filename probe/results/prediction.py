@@ -87,10 +87,6 @@ class Prediction(AnyResult):
     def probabilities(self) -> Logits:
         return self.task.probabilities(self.logits)
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        return self.task.names
-
     def to_frame(self) -> pd.DataFrame:
         """One row per example: label, prediction, and its probability or error. Classes are named."""
         logits, labels = to_numpy(wide(self.logits)), to_numpy(self.labels)

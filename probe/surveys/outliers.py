@@ -201,7 +201,7 @@ class OutlierFPR(Outliers):
         >>> x = torch.tensor([[2.0, 2.0], [-2.0, -2.0]]).repeat(50, 1)  # shuffled, about half are [2, -2] or [-2, 2]
         >>> data = Dataset(x, (x[:, 0] < 0).long(), space=model.space)
         >>> OutlierFPR()(model, data).to_frame()["value"].round(1).tolist()
-        [0.4, 0.4]
+        [0.5, 0.5]
     """
 
     unit: ClassVar[Unit] = "share"

@@ -60,6 +60,10 @@ class Regression(Task):
     def called(self, names: Sequence[str]) -> Task:
         return replace(self, outputs=tuple(names)) if names and self.outputs == UNNAMED else self
 
+    def check_names(self, names: Sequence[str], theirs: str, remedy: str) -> None:
+        if UNNAMED not in (self.outputs, tuple(names)):
+            super().check_names(names, theirs, remedy)
+
     def expects(self, rows: int) -> str:
         one = f"({rows},) or " if len(self.outputs) == 1 else ""
         return f"expected {one}({rows}, {len(self.outputs)}): a number for each of {', '.join(self.outputs)}"
