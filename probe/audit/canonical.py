@@ -2,8 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
-from itertools import chain, repeat
+from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any
 
@@ -54,10 +53,9 @@ def has_digest(data: bytes, recorded: str) -> bool:
     return hashlib.sha256(covered + b"}").hexdigest() == recorded
 
 
-def _unindented(text: bytes, end: bytes) -> Iterator[bytes]:
+def _unindented(text: bytes, end: bytes) -> list[bytes]:
     """The lines of a text, of which a hundred audits in a list have a hundred thousand."""
-    first, *others = text.split(end)
-    return chain([first], map(bytes.lstrip, others, repeat(b" ")))
+    return [line.lstrip(b" ") for line in text.split(end)]
 
 
 def evidence_digest(document: Mapping[str, Any]) -> str:

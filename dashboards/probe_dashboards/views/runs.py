@@ -17,6 +17,7 @@ from probe.audit.signing.countersignatures import Countersignature, countersigna
 from probe.audit.signoff import Signoff, signoffs
 from probe.audit.titles import doing
 from probe.errors import ProbeError
+from probe.formatting import counted
 from probe.memory import give_back
 from probe.text import visible
 from probe_dashboards import state
@@ -214,7 +215,7 @@ def _run(folder: Path, head: Glimpse) -> Run:
         ended=head.status,
         created=head.created,
         model=head.model,
-        data=f"{head.data}, {head.rows:,} rows",
+        data=f"{head.data}, {counted(head.rows)}",
         data_sha256=head.data_sha256,
         counts=dict(head.counts),
         digest=head.digest,
