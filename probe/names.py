@@ -46,6 +46,17 @@ def number(text: str) -> Decimal | None:
     return Decimal(text) if NUMBER.fullmatch(text) else None
 
 
+# The truth values of a CSV, of numpy and of Python are one pair.
+TRUTH = {"true": "1", "false": "0"}
+
+
+def values_of(names: Iterable[str]) -> list[Decimal | str]:
+    """What names stand for: 1, 1.0 and True are the same, all other texts as they are."""
+    plain = [TRUTH.get(name.lower(), name) for name in names]
+    values = [number(name) for name in plain]
+    return [name if value is None else value for name, value in zip(plain, values, strict=True)]
+
+
 def in_order(names: Iterable[str]) -> list[str]:
     """Sorted distinct names: by value if all are numbers, so that 2 comes before 10, else as text."""
     unique = sorted(set(names))

@@ -139,6 +139,15 @@ def test_only_the_same_names_in_the_same_order_are_the_same(names):
     probe.Classification().check_names(names, "its", "")
 
 
+@pytest.mark.parametrize("spelled", [("0", "1"), ("0.0", "1.0"), ("False", "True"), ("false", "true")])
+def test_one_pair_of_classes_is_spelled_in_many_ways(spelled):
+    """An estimator that was fitted to booleans calls them False and True, a CSV 0 and 1."""
+    task = probe.Classification(("False", "True"))
+    task.check_names(spelled, "its", "")
+    with pytest.raises(DataError):
+        task.check_names(spelled[::-1], "its", "")
+
+
 def test_an_output_of_a_regression_without_a_name_is_any():
     for ours, theirs in ((("price",), probe.Regression().names), (probe.Regression().names, ("price",))):
         probe.Regression(ours).check_names(theirs, "its", "")

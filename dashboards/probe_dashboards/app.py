@@ -174,7 +174,7 @@ def _page(name: str, opened: runs.Opened | None, folder: Path) -> None:
     if opened is None:
         widgets.heading("No audits yet", "This viewer shows audits that were made by the command probe audit.")
         st.text(f"No runs in {visible(folder)}. Create one:")
-        st.code("probe audit adult-mlp", language=None)
+        st.code("probe audit adult-mlp", language=None, wrap_lines=True)
         return
     page = _screen(name)
     try:

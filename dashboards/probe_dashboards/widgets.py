@@ -232,7 +232,7 @@ def _facts(panel: Panel, command: str, python: str) -> None:
         on_click="ignore",
     )
     st.caption("Link to this panel as it is shown")
-    st.code(panels.link(st.context.url or "", st.query_params.to_dict(), panel.name), language=None)
+    st.code(panels.link(st.context.url or "", st.query_params.to_dict(), panel.name), language=None, wrap_lines=True)
     st.caption("Command")
     st.code(command, language="bash", wrap_lines=True)
     st.caption("Python")
@@ -277,7 +277,7 @@ def not_run(what: str, why: str, how: str = "") -> None:
     """A note in place of a section that the audit did not run: not run does not mean passed."""
     st.info(f"**{what} was not run:** {md(why.removesuffix('.'))}.", icon=":material/do_not_disturb_on:")
     if how:
-        st.code(how, language=None)
+        st.code(how, language=None, wrap_lines=True)
 
 
 def cards(numbers: Sequence[tuple[str, str, str]]) -> None:

@@ -23,8 +23,9 @@ def neighbours(space: Space, data: Dataset, rows: Tensor, sample: int, seed: int
     """The nearest other rows of each of `rows`: those with its label and those with others, together by distance.
 
     A distance is the sum of the changes of all coordinates, each in units of the space's scale; of tokens it is how
-    many differ. `near_within` is how far none is missing, whatever its answer: a kept row at that distance or nearer is
-    one of the nearest. Equally far ones keep their order.
+    many differ. A missing value is one unit away from any other, and none from another missing one. `near_within` is
+    how far none is left out, whatever its answer: a row at that distance or nearer is one of the nearest. Equally far
+    ones keep their order.
 
     Args:
         space: that of all rows.
@@ -80,16 +81,21 @@ def _distances(space: Space, inputs: Tensor, rows: Tensor, among: Tensor) -> Ten
     """
     form, few = space.form_of(inputs), inputs[rows]
     sums = type(form).scaled_change is Form.scaled_change  # a difference of numbers, which torch takes for all at once
+    plain = sums and not bool(inputs.is_floating_point() and inputs.isnan().any())
     parts = []
     for span in spans(len(among), max(1, _TOGETHER // max(1, inputs[0].numel()))):
         some = inputs[among[span]]
-        if sums:
+        if plain:
             one, other = ((each.double() / space.scale_of(each)).flatten(1) for each in (few, some))
             far = torch.cdist(one, other, p=1.0)
         else:
-            changes = (
-                space.scaled_change(some, each.expand_as(some)) for each in (few[at : at + 1] for at in range(len(few)))
-            )
-            far = torch.stack([each.abs().flatten(1).sum(1, dtype=torch.float64) for each in changes])
+            changes = [_changes(space, some, few[at : at + 1].expand_as(some)) for at in range(len(few))]
+            far = torch.stack([each.flatten(1).sum(1, dtype=torch.float64) for each in changes])
         parts.append(far.float().cpu())
     return torch.cat(parts, 1)
+
+
+def _changes(space: Space, some: Tensor, one: Tensor) -> Tensor:
+    """How far each coordinate of some rows is from that of one; 1 from a missing value to another, 0 between two."""
+    far = space.scaled_change(some, one).abs()
+    return far.masked_fill(some.isnan() & one.isnan(), 0.0).nan_to_num(nan=1.0)

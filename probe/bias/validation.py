@@ -8,14 +8,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from probe.errors import DataError
-from probe.names import same_rows
+from probe.names import TRUTH, same_rows
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
-
-# The truth values of a CSV, of numpy and of Python are one pair.
-TRUTH = {"true": "1", "false": "0"}
-
 
 LARGEST = 1e100  # of a number whose third power is taken
 

@@ -201,7 +201,7 @@ class Bounds:
             for rows, columns in tiles:
                 self._narrow_tile(at, wanted, low, high, rows, columns)
         else:
-            self._narrow_rows(at, wanted.flatten(1), low.view(len(low), -1), high.view(len(high), -1))
+            self._narrow_rows(at, wanted.reshape(len(low), -1), low.view(len(low), -1), high.view(len(high), -1))
         # Rounding may put the two in the wrong order where they are equal.
         self.intervals[at] = torch.minimum(low, high), torch.maximum(low, high)
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from probe.errors import DataError, RangeError, Unsupported
 from probe.keywords import Named
-from probe.names import Passed, entries, listed, nearest
+from probe.names import Passed, entries, listed, nearest, values_of
 from probe.task.arrays import entry
 
 if TYPE_CHECKING:
@@ -219,7 +219,7 @@ class Task(metaclass=Named):
 
         Labels are numbers: each would be read as another class.
         """
-        if names and self.names and tuple(names) != self.names:
+        if names and self.names and values_of(names) != values_of(self.names):
             raise DataError(f"the model's outputs are {listed(self.names)}, {theirs} are {listed(names)}; {remedy}")
 
     def short(self, **settings: Any) -> "Task":

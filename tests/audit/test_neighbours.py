@@ -97,3 +97,11 @@ def test_neighbours_that_cannot_be_are_refused(part, change):
     change(arrays[part])
     with pytest.raises(IntegrityError, match=r"neighbour|below 0"):
         explanations.check_near("instances", arrays, 60)
+
+
+def test_a_missing_value_is_one_unit_from_any_other_and_none_from_a_missing_one():
+    inputs = torch.tensor([[torch.nan, 1.0], [5.0, 1.0], [torch.nan, 3.0], [torch.nan, 1.5]])
+    space = Space(names=("age", "debt"), missing=(True, False), bounds=(0.0, 9.0), scale=torch.tensor([10.0, 2.0]))
+    found = neighbours(space, data_of(inputs, torch.tensor([0, 1, 0, 1]), space), torch.tensor([0, 1]), 2, 0)
+    assert found["near"][:, :3].tolist() == [[3, 1, 2], [0, 3, 2]]
+    assert found["near_far"][:, :3] == pytest.approx(np.array([[0.25, 1, 1], [1, 1.25, 2]]))

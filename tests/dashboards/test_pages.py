@@ -242,7 +242,7 @@ def test_hostile_words_are_text_in_html_too(show, bundles):
     html = "".join(markup(show(bundles.hostile_prose.folder.parent, "instance", row=str(row))) for row in rows)
     assert "&lt;/script&gt;&lt;script&gt;" in html
     tables = re.findall(r'<div class="linked[^>]*>.*?</table></div>', html, flags=re.DOTALL)
-    assert {address for each in tables for address in re.findall(r'href="([^?"]*)', each)} == {"methods"}
+    assert {address for each in tables for address in re.findall(r'href="([^?"]*)', each)} == {"instance", "methods"}
     for each in tables:
         html = html.replace(each, "")
     assert not set(re.findall(r"<(\w+)", html)) - {"div", "span", "del", "ins"}

@@ -25,7 +25,7 @@ def draw(folder: runs.Folder) -> None:
     widgets.heading("Compare", "What differs in the second audit, by how much, and how certain is that?")
     if len(folder.runs) < 2:
         st.text("Two audits are compared, and there are not two here. Make another one, such as of another model:")
-        st.code("probe audit adult-mlp", language=None)
+        st.code("probe audit adult-mlp", language=None, wrap_lines=True)
         return
     known = {run.id: run for run in folder.runs}
     first, second = _chosen(folder)

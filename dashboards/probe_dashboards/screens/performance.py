@@ -163,7 +163,7 @@ def _slices(opened: Opened, one: str) -> None:
     found = sliced.slices(bundle, opened.id, one)
     if found.empty:
         st.text("The data name no groups, so that there are no slices but the classes.")
-        st.code('[data]\ngroups = ["sex", "race"]', language="toml")
+        st.code('[data]\ngroups = ["sex", "race"]', language="toml", wrap_lines=True)
         return
     widgets.table(found if found["Note"].any() else found.drop(columns="Note"), "Groups, the worst first")
     interval = "t intervals" if sliced.of_numbers(bundle) else "Wilson intervals"

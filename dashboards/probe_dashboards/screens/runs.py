@@ -27,7 +27,7 @@ def draw(folder: runs.Folder) -> None:
     widgets.heading("Runs", "Which audits are here, how did each end, and are its files those that were recorded?")
     if not folder.runs:
         st.text(f"No runs in {visible(folder.path)}. Create one:")
-        st.code("probe audit adult-mlp", language=None)
+        st.code("probe audit adult-mlp", language=None, wrap_lines=True)
         return
     shown = _asked(folder)
     parts = history.pages(shown)

@@ -66,7 +66,7 @@ def pdf(opened: Opened, page: Callable[[], str], changes: str) -> None:
 
     if why := printing.unprintable():
         st.caption(f"{md(why)} In a terminal:")
-        st.code(signing_off.pdf_command(opened.bundle), language="bash")
+        st.code(signing_off.pdf_command(opened.bundle), language="bash", wrap_lines=True)
         return
     held = f"pdf {opened.id}"
     if st.button("Print as PDF", icon=":material/print:", key=f"print {opened.id}"):

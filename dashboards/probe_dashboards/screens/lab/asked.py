@@ -110,8 +110,8 @@ def code(command: str, python: str) -> None:
         return
     with st.expander("The same from the shell and from Python" if command else "The same from Python"):
         if command:
-            st.code(command, language=None)
-        st.code(python, language="python")
+            st.code(command, language=None, wrap_lines=True)
+        st.code(python, language="python", wrap_lines=True)
 
 
 def target(asked: Asked, row: Row, key: str) -> str:
