@@ -62,7 +62,7 @@ def flipping(model: Model, found: Attribution, quantus: Any) -> tuple[dict[str, 
 
     def ours() -> Tensor:
         masked = Memory().masked(model, found.inputs, found.targets, "logit")
-        return metric._areas(masked, slice(0, len(own)), own, counts)[:, 0]
+        return metric._part(masked, slice(0, len(own)), own, counts)[:, 0]
 
     def theirs() -> Tensor:
         curve = torch.tensor(asked(peer, model, found, found.values))
