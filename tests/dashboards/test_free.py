@@ -42,6 +42,7 @@ def test_features_choose_among_the_explained_rows_alone(bundles):
     assert reading.asked_features(bundles.table)["age"] == (said.min(), said.max())
     both = reading.part(bundles.table, {"sex": "Male"}, {"age": (low, high)})
     assert set(both.rows) == {row for row in found.rows if bundles.table.groups()["sex"][row] == "Male"}
+    assert both.among == 8, "rows of another group whose features are not known are in neither part"
     with pytest.raises(RangeError, match="'agee' is no feature whose values the bundle keeps"):
         reading.part(bundles.table, features={"agee": (0, 1)})
     with pytest.raises(RangeError, match="'sexx' is no attribute"):
