@@ -84,7 +84,7 @@ class LowPrecision(Attack):
                 f"{self.name()} has torch compute a network in half precision, and {model.name} is a function that may "
                 f"compute elsewhere; attack it by {self._attack.name()} itself, or give an nn.Module"
             )
-        if not self._attack.budget or inputs.dtype != torch.float32:
+        if not self._attack.has_radius or inputs.dtype != torch.float32:
             raise Unsupported(
                 f"{self.name()} takes an attack with a radius, and inputs of float32; it has {self._attack} and inputs "
                 f"of {str(inputs.dtype).removeprefix('torch.')}; write LowPrecision(attack=PGD()), and inputs.float()"

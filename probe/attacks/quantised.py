@@ -73,7 +73,7 @@ class Quantised(Attack):
         refuse_unmet(self._attack, self._attack.needs, model)
         self._attack.check_threat(model, inputs)
         low, high = (torch.as_tensor(bound) for bound in model.space.bounds)
-        if not self._attack.budget or low.numel() > 1 or high.numel() > 1 or not bool((high - low).isfinite()):
+        if not self._attack.has_radius or low.numel() > 1 or high.numel() > 1 or not bool((high - low).isfinite()):
             raise Unsupported(
                 f"{self.name()} takes an attack with a radius, and one finite pair of bounds; it has {self._attack} "
                 f"and bounds {tuple(model.space.bounds)!s:.60}; write Quantised(attack=PGD()), and Space(bounds=(0, 1))"

@@ -92,6 +92,11 @@ class Attack(Method, ABC):
         settings: dict[str, Any] = {self.budget: amount} if self.budget else {}
         return replace(self, **settings)
 
+    @property
+    def has_radius(self) -> bool:
+        """Whether its budget is a radius, and not a number of columns, words or degrees."""
+        return bool(self.budget) and self.threat.unit == "radius"
+
     def could_move(self, space: Space, inputs: Inputs) -> Tensor:
         """Whether the budget allows any valid input besides the example itself, (batch,)."""
         return self.threat.could_move(space, inputs, self.amount())

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from probe import Model
-from probe.attacks import DDN, PGD, LowPrecision, Square
+from probe.attacks import DDN, PGD, ColumnSearch, LowPrecision, Square
 from probe.errors import Unsupported
 
 with torch.random.fork_rng():
@@ -61,8 +61,9 @@ def test_what_only_half_precision_got_wrong_is_counted_told_and_attacked_again()
 
 
 def test_what_it_cannot_search_is_refused():
-    with pytest.raises(Unsupported, match=r"write LowPrecision\(attack=PGD\(\)\)"):
-        LowPrecision(attack=DDN())(Model(forward=NET), X, Y)
+    for attack in (DDN(), ColumnSearch()):  # without a budget, and with one that is no radius
+        with pytest.raises(Unsupported, match=r"write LowPrecision\(attack=PGD\(\)\)"):
+            LowPrecision(attack=attack)(Model(forward=NET), X, Y)
     with pytest.raises(Unsupported, match="inputs of float64"):
         LowPrecision()(Model(forward=nn.Linear(12, 2).double().eval()), X.double(), Y.clamp(max=1))
     with pytest.raises(Unsupported, match="attack it by pgd itself"):

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from probe import Model, Space
-from probe.attacks import DDN, PGD, Quantised, Square
+from probe.attacks import DDN, PGD, Quantised, RotationTranslation, Square
 from probe.errors import Unsupported
 from probe.goals import Targeted
 
@@ -41,7 +41,8 @@ def test_within_less_than_a_level_nothing_moves():
 
 
 def test_what_has_no_levels_is_refused():
-    with pytest.raises(Unsupported, match=r"write Quantised\(attack=PGD\(\)\)"):
-        Quantised(attack=DDN())(MODEL, X, Y)
+    for attack in (DDN(), RotationTranslation()):  # without a budget, and with one that is no radius
+        with pytest.raises(Unsupported, match=r"write Quantised\(attack=PGD\(\)\)"):
+            Quantised(attack=attack)(MODEL, X, Y)
     with pytest.raises(Unsupported, match="one finite pair of bounds"):
         Quantised()(Model(forward=NET, space=Space(bounds=(-torch.inf, torch.inf))), X, Y)
