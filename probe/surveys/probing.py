@@ -84,8 +84,8 @@ class LinearProbe(Survey):
             kinds = kinds_of_labels(model, labels, self.name())
         if len(inputs) < self.folds or int(kinds.max()) == 0:
             raise Unsupported(
-                f"{self.name()} tells rows of {int(kinds.max()) + 1} kinds apart in {self.folds} folds, and there are "
-                f"{len(inputs)} rows; give at least {self.folds} of two kinds or more"
+                f"{self.name()} tells kinds of rows apart in {self.folds} folds; found rows: {len(inputs)}, "
+                f"kinds: {int(kinds.max()) + 1}; give at least {self.folds} rows of two kinds"
             )
         wanted = torch.stack([kinds, self.drawn(model, inputs, kinds)], 1)
         folds = torch.arange(len(inputs)) % self.folds

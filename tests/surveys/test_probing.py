@@ -99,9 +99,9 @@ def test_what_cannot_be_read_is_refused():
     model, data = made()
     with pytest.raises(RangeError, match=r"LinearProbe\.feature = 'size', expected one of age, debt, pay"):
         LinearProbe(feature="size")(model, data)
-    with pytest.raises(Unsupported, match="tells rows of 1 kinds apart in 5 folds, and there are 150 rows"):
+    with pytest.raises(Unsupported, match="found rows: 150, kinds: 1; give at least 5 rows of two kinds"):
         LinearProbe()(model, Dataset(data.inputs, torch.zeros(150, dtype=torch.long), space=SPACE))
-    with pytest.raises(Unsupported, match="there are 4 rows; give at least 5 of two kinds or more"):
+    with pytest.raises(Unsupported, match="found rows: 4, kinds: 2; give at least 5 rows of two kinds"):
         LinearProbe()(model, data[:4])
     several, labels = made(task=MultiLabel(("a", "b")))[0], torch.zeros(150, 2, dtype=torch.long)
     with pytest.raises(Unsupported, match=r"reads one label of each row"):
