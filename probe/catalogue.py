@@ -2,18 +2,18 @@
 
 import ast
 import collections.abc
-import gc
 import operator
 import types
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
-from functools import cache, reduce
+from contextlib import suppress
+from dataclasses import dataclass, field, fields
+from functools import reduce
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from probe.method import Method, named_after, param, required
 from probe.numbers import Number, written
+from probe.skeletons import definitions
 
 TYPES: Mapping[str, Any] = {"int": int, "float": float, "str": str, "bool": bool, "Number": Number, "Method": Method}
 
@@ -32,8 +32,7 @@ class _Source:
 
     @classmethod
     def of(cls, paths: Iterable[Path]) -> "_Source":
-        files = (file for path in paths for file in (sorted(path.rglob("*.py")) if path.is_dir() else [path]))
-        nodes = [node for file in files for node in _top(file)]
+        nodes = [node for path in paths for node in definitions(path)]
         return cls(
             {node.name: node for node in nodes if isinstance(node, ast.ClassDef)},
             {
@@ -108,39 +107,6 @@ def catalogue(package: Path, *others: Path) -> Mapping[str, type[Method]]:
     return {kind.name(): kind for kind in sorted(found, key=lambda kind: kind.name())}
 
 
-def _top(file: Path) -> list[ast.stmt]:
-    """The top-level definitions of a module, with base classes by their original names."""
-    written = file.stat()
-    return _parsed(file, written.st_mtime_ns, written.st_size)
-
-
-@cache
-def _parsed(file: Path, *written: int) -> list[ast.stmt]:
-    with _uncollected():
-        body = ast.parse(file.read_text(encoding="utf-8")).body
-    for part in (part for node in body for part in (node, *getattr(node, "body", ()))):
-        if isinstance(part, ast.FunctionDef):
-            part.body = []  # nobody asks for it
-    imported = [alias for node in body if isinstance(node, ast.ImportFrom) for alias in node.names]
-    aliases = {alias.asname: alias.name for alias in imported if alias.asname}
-    bases = (base for node in body if isinstance(node, ast.ClassDef) for base in node.bases)
-    for name in (each for base in bases for each in ast.walk(base) if isinstance(each, ast.Name)):
-        name.id = aliases.get(name.id, name.id)
-    return body
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """No search for garbage: a syntax tree has none, and searching it takes as long as reading it."""
-    searched = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if searched:
-            gc.enable()
-
-
 def _line(
     node: ast.ClassDef, known: Mapping[str, ast.ClassDef], heirs: tuple[ast.ClassDef, ...] = ()
 ) -> Iterator[ast.ClassDef]:
@@ -189,6 +155,17 @@ def _is_abstract(line: list[ast.ClassDef]) -> bool:
     return bool(open_)
 
 
+class _Listed(Method):
+    """A method of which only the settings are known; what a dataclass would compile for each is written once."""
+
+    def __init__(self, **settings: Any) -> None:
+        for each in fields(self):
+            object.__setattr__(self, each.name, settings.get(each.name, each.default))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{f.name}={getattr(self, f.name)!r}' for f in fields(self))})"
+
+
 def _bare(line: list[ast.ClassDef], known: _Source) -> type[Method]:
     name = line[-1].name
     if name not in known.stubs:
@@ -210,8 +187,8 @@ def _made(line: list[ast.ClassDef], known: _Source) -> type[Method]:
         "__annotations__": {name: hint for name, (hint, _) in settings.items()},
         **{name: value for name, (_, value) in settings.items()},
     }
-    bare = types.new_class(line[-1].name, (Method,), exec_body=lambda namespace: namespace.update(body))
-    return dataclass(frozen=True, kw_only=True, eq=False)(bare)
+    bare = types.new_class(line[-1].name, (_Listed,), exec_body=lambda namespace: namespace.update(body))
+    return dataclass(frozen=True, kw_only=True, eq=False, init=False, repr=False)(bare)
 
 
 def _class_variables(line: list[ast.ClassDef], unread: Callable[[ast.expr], str] | None = None) -> dict[str, Any]:
