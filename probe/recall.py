@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from operator import mul
-from typing import TYPE_CHECKING
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -17,19 +17,34 @@ from probe.shapes import Inputs, Labels, Presence
 from probe.space import Space
 from probe.tensors import row_digests, sha256, to_numpy
 
-if TYPE_CHECKING:
-    from probe.model import Model
-
 Active = Bool[Tensor, "batch features"]
 Fresh = Bool[Tensor, "batch coalitions"]
 Values = Float64[Tensor, "batch coalitions"]
 Known = dict[bytes, float]  # the values of coalitions of one example
 
 
+@runtime_checkable
+class Answering(Protocol):
+    """What the answers of a model depend on."""
+
+    @property
+    def forward(self) -> Any: ...
+    @property
+    def embed(self) -> Any: ...
+    @property
+    def edits(self) -> Any: ...
+    @property
+    def part(self) -> Any: ...
+    @property
+    def task(self) -> Any: ...
+    @property
+    def space(self) -> Space: ...
+
+
 class Recall:
     """The values of coalitions of some examples, of one model. What is asked of others is not kept."""
 
-    def __init__(self, model: Model, inputs: Inputs, targets: Labels, most: int) -> None:
+    def __init__(self, model: Answering, inputs: Inputs, targets: Labels, most: int) -> None:
         """For these examples; no more than `most` values are kept."""
         self._model, self._room = model, most
         self._rows = frozenset(_named(inputs, targets))
@@ -65,7 +80,7 @@ class Recall:
             keys, values = keys[count * width :], values[count:]
         self._known, self._room = known, int(state["room"])
 
-    def fits(self, model: Model) -> bool:
+    def fits(self, model: Answering) -> bool:
         """Whether a model gives the answers that are kept: its network, its meaning and its references are the same."""
         mine, own, other = self._model, self._model.space.reference, model.space.reference
         same = (mine.forward, mine.embed, mine.edits, mine.part) == (

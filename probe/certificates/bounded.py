@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from probe.certificates.bounds import Bounds
+from probe.certificates.nodes import Traced
 from probe.certificates.region import Region
-from probe.certificates.traced import Traced, traced
+from probe.certificates.traced import traced
 from probe.contracts import Certificate
 from probe.errors import Unsupported
 from probe.method import param

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from probe.certificates.nodes import Traced
 from probe.certificates.region import Region
 from probe.certificates.steps import Activation, Affine, Input, Pool, Step, Window
-from probe.certificates.traced import Traced
 from probe.tensors import spans
 
 # Coefficients that are computed together. On a CPU more of them leave its caches, and new memory for each step took as

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from probe.certificates.bounded import BoundedCertificate
 from probe.certificates.bounds import Bounds, Slopes
+from probe.certificates.nodes import Traced
 from probe.certificates.region import Region
-from probe.certificates.traced import Traced
 from probe.method import param
 
 

@@ -6,8 +6,8 @@ from torch import Tensor
 
 from probe.certificates.bounded import BoundedCertificate
 from probe.certificates.bounds import Bounds, Slopes
+from probe.certificates.nodes import Traced
 from probe.certificates.region import Region
-from probe.certificates.traced import Traced
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from probe.certificates.nodes import Node, Traced
 from probe.certificates.steps import Call, Input, Late, Refused, Step, step_of
 from probe.certificates.undone import undone
 from probe.errors import Unsupported
@@ -25,29 +26,6 @@ DECIDES = frozenset({
 })  # fmt: skip
 NEAR = 8  # points around the first input at which the recorded steps are compared with the model too
 TRACED = 2  # rows that the network runs on while it is recorded: with one, a step that mixes rows would look like none
-
-
-@dataclass(frozen=True, eq=False)
-class Node:
-    """One step, the numbers of the nodes that it reads, and the shape of what it gives for one row."""
-
-    step: Step
-    parents: tuple[int, ...]
-    shape: tuple[int, ...]
-
-
-@dataclass(frozen=True, eq=False)
-class Traced:
-    """A network as a list of steps in the order of computation: the input is the first, the logits are the last."""
-
-    nodes: tuple[Node, ...]
-
-    def values(self, inputs: Inputs) -> list[Tensor]:
-        """What each step gives for these inputs."""
-        found: list[Tensor] = []
-        for node in self.nodes:
-            found.append(node.step(*(found[at] for at in node.parents)) if node.parents else inputs)
-        return found
 
 
 def _plainly(forward: Forward, points: Tensor) -> Tensor:

@@ -2,18 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import torch
 
 from probe.certificates.activations import SIGMOID, Stair
+from probe.certificates.nodes import Node
 from probe.certificates.steps import SAME, Activation, Affine, Late, Step
 
-if TYPE_CHECKING:
-    from probe.certificates.traced import Node
 
-
-def undone(nodes: "Sequence[Node]") -> "tuple[Node, ...]":
+def undone(nodes: Sequence[Node]) -> tuple[Node, ...]:
     """The nodes without the log-odds of a sigmoid, and at the end without a softmax and its logarithm.
 
     A softmax adds one number to all logits of a row, which changes no difference of two, and so no decision.
@@ -37,7 +34,7 @@ def undone(nodes: "Sequence[Node]") -> "tuple[Node, ...]":
     return tuple(given)
 
 
-def _back(nodes: "Sequence[Node]", at: int) -> list[int]:
+def _back(nodes: Sequence[Node], at: int) -> list[int]:
     """The nodes from one back to the first that does more than to move or limit single numbers, which is included."""
     found = [at]
     while _moves(nodes[at].step) or _limits(nodes[at].step):
@@ -46,12 +43,12 @@ def _back(nodes: "Sequence[Node]", at: int) -> list[int]:
     return found
 
 
-def _alone(nodes: "Sequence[Node]", chain: Sequence[int]) -> bool:
+def _alone(nodes: Sequence[Node], chain: Sequence[int]) -> bool:
     """Whether nothing but the chain reads what lies within it."""
     return sum(parent in chain[1:] for node in nodes for parent in node.parents) == len(chain) - 1
 
 
-def _undo(nodes: "list[Node]", chain: Sequence[int], *, limits: bool = True) -> None:
+def _undo(nodes: list[Node], chain: Sequence[int], *, limits: bool = True) -> None:
     """Keep the moves of a chain, and of its limits what they are for logits."""
     for at in chain:
         step = nodes[at].step

@@ -157,7 +157,11 @@ class Attribution(AnyResult):
 
         >>> shap.plots.waterfall(found.to_shap(model)[0])  # doctest: +SKIP
         """
-        return to_shap(self, model)
+        values, base = self.by_feature().double(), None
+        if model is not None:
+            output = str(self.method.config().get("output", "logit"))
+            base = model.target_outputs(self.inputs, self.targets, output).double() - values.sum(1)
+        return to_shap(values, base, self.inputs, self.space, self._names())
 
     @classmethod
     def from_shap(

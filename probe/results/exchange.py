@@ -1,6 +1,7 @@
 """Attributions as explanations of the package shap, and back."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -9,31 +10,23 @@ from torch import Tensor
 
 from probe.errors import DataError, ShapeError
 from probe.extras import imported
-from probe.model import Model
 from probe.names import a_kind
 from probe.shapes import Inputs, Labels
 from probe.space import Space
 from probe.tensors import to_numpy
 
-if TYPE_CHECKING:
-    from probe.results.attribution import Attribution
 
-
-def to_shap(found: "Attribution", model: Model | None) -> Any:
-    """See `Attribution.to_shap`."""
+def to_shap(values: Tensor, base: Tensor | None, inputs: Inputs, space: Space, names: Sequence[str]) -> Any:
+    """The values of features, (rows, features), with a base value for each row; see `Attribution.to_shap`."""
     package = imported("shap", "peers")
-    values = to_numpy(found.by_feature()).astype(np.float64)
-    base = np.zeros(len(values))
-    if model is not None:
-        outputs = model.target_outputs(found.inputs, found.targets, str(found.method.config().get("output", "logit")))
-        base = to_numpy(outputs).astype(np.float64) - values.sum(1)
-    told = np.array(found.space.describe(found.inputs), dtype=object)
+    given = to_numpy(values).astype(np.float64)
+    told = np.array(space.describe(inputs), dtype=object)
     return package.Explanation(
-        values,
-        base_values=base,
-        data=_numbers(found.space, found.inputs),
-        display_data=told if told.shape == values.shape else None,
-        feature_names=list(found.to_frame().columns),
+        given,
+        base_values=np.zeros(len(given)) if base is None else to_numpy(base).astype(np.float64),
+        data=_numbers(space, inputs),
+        display_data=told if told.shape == given.shape else None,
+        feature_names=list(names),
     )
 
 
