@@ -150,12 +150,16 @@ def bootstrap(
     draws: int = 1000,
     seed: int = 0,
 ) -> tuple[float, float]:
-    """Percentile bootstrap interval of `reduce(evidence)` over rows; NaN for fewer than two rows."""
+    """Percentile bootstrap interval of `reduce(evidence)` over rows; NaN for fewer than two rows.
+
+    Percentiles of few rows are too near the middle: of ten, 95 % of draws hold the mean 88 times in 100. They are
+    expanded as far as a t interval is wider than that of draws (Hesterberg 2015, doi:10.1080/00031305.2015.1089789).
+    """
     n = len(evidence)
     if n < 2:
         return float("nan"), float("nan")
     values = [_each(reduce, evidence, rows) for rows in _drawn(n, draws, seed)]
-    return _percentiles(np.concatenate(values), level)
+    return _percentiles(np.concatenate(values), level, n)
 
 
 def bootstrapped(evidence: Floats, reduce: Reduce, *, seed: int, draws: int = 1000) -> Estimate:
@@ -171,7 +175,7 @@ def paired(
     if n < 2:
         return Estimate(value, float("nan"), float("nan"), n)
     gaps = np.concatenate([_each(reduce, one, r) - _each(reduce, other, r) for r in _drawn(n, draws, seed)])
-    return Estimate(value, *_percentiles(gaps, level), n)
+    return Estimate(value, *_percentiles(gaps, level, n), n)
 
 
 class Discordant(NamedTuple):
@@ -305,7 +309,8 @@ def area_under_roc_interval(
 ) -> tuple[float, float]:
     """Percentile bootstrap interval of the area over rows, as `bootstrap` draws them; NaN if undefined.
 
-    Scores are sorted once: a draw only changes how often each row counts.
+    Scores are sorted once: a draw only changes how often each row counts. Percentiles are expanded as for a mean of as
+    many rows as there are of the rarer kind.
     """
     positive, n = np.asarray(positive, dtype=bool), len(scores)
     if n < 2:
@@ -319,13 +324,15 @@ def area_under_roc_interval(
         outranked = (above * (np.cumsum(below) - below / 2)).sum()
         pairs = float(above.sum()) * float(below.sum())
         areas.append(outranked / pairs if pairs else np.nan)
-    return _percentiles(np.array(areas), level)
+    return _percentiles(np.array(areas), level, min(int(positive.sum()), int((~positive).sum())))
 
 
-def _percentiles(values: Floats, level: float) -> tuple[float, float]:
-    """The central `level` interval of defined values; NaN if there are none."""
+def _percentiles(values: Floats, level: float, n: int) -> tuple[float, float]:
+    """The expanded central interval of defined values, each of n rows; NaN if there are none."""
     defined = values[~np.isnan(values)]
     if len(defined) == 0:
         return float("nan"), float("nan")
-    low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
+    reach = special.stdtrit(max(n - 1, 1), (1 - level) / 2) * (n / max(n - 1, 1)) ** 0.5
+    tail = float(special.ndtr(reach))
+    low, high = np.quantile(defined, [tail, 1 - tail])
     return float(low), float(high)

@@ -21,6 +21,7 @@ from probe.statistics import (
     proportion,
     wilson,
 )
+from tests.percentiles import expanded
 
 SOURCE = np.random.default_rng(3)
 PAIRS = np.stack([SOURCE.random(40), SOURCE.integers(2, size=40)], 1)
@@ -55,10 +56,10 @@ def test_the_exact_lower_bound_is_above_the_truth_with_probability_alpha():
     assert normal_quantile([0.5, 0.975]).tolist() == pytest.approx([0, 1.959963984540054])
 
 
-def resampled(rows, reduce, draws, seed, level=0.95):
+def resampled(rows, reduce, draws, seed, level=0.95, fewest=None):
     source, n = np.random.default_rng(seed), len(rows)
     values = sorted(v for v in (reduce(rows[source.integers(n, size=n)]) for _ in range(draws)) if not isnan(v))
-    return tuple(np.quantile(values, [(1 - level) / 2, (1 + level) / 2]))
+    return tuple(np.quantile(values, expanded(fewest or n, level)))
 
 
 def test_the_bootstrap_takes_the_middle_of_what_rows_drawn_again_give():
@@ -174,8 +175,9 @@ def test_intervals_of_reductions_are_the_bootstraps_unless_they_bring_their_own(
     table = np.array([[1.0, 0.0], [1.0, 1.0], [0.0, 0.0]])
     assert reduction("proportion").interval(table, 0.8, 60, 3) == bootstrap(table, mean, level=0.8, draws=60, seed=3)
     area, tied = reduction("area under ROC"), np.round(PAIRS, 1)
+    rarer = min(int((tied[:, 1] == each).sum()) for each in (0, 1))
     for draws, fewer in ((60, 12), (4, 1)):
-        expected = resampled(tied, lambda rows: area_under_roc(rows[:, 0], rows[:, 1] == 1), fewer, 3, 0.8)
+        expected = resampled(tied, lambda rows: area_under_roc(rows[:, 0], rows[:, 1] == 1), fewer, 3, 0.8, rarer)
         assert area.interval(tied, 0.8, draws, 3) == pytest.approx(expected)
     value, low, high, n = reduction("mean").estimate(rows, seed=4)
     assert (value, n) == (rows.mean(), 9)

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from scipy.stats import binom, binomtest, rankdata
+from scipy.stats import binom, binomtest, rankdata, t
 
 from probe.errors import DataError, ShapeError
 from probe.statistics import (
@@ -16,6 +16,7 @@ from probe.statistics import (
     ranks,
     wilson,
 )
+from tests.percentiles import expanded
 
 
 @pytest.mark.parametrize(
@@ -36,13 +37,22 @@ def test_wilson_intervals_cover_the_true_proportion():
     assert ((low <= 0.1) & (high >= 0.1)).mean() > 0.93
 
 
-def test_bootstrap_intervals_cover_the_mean():
-    source = np.random.default_rng(0)
-    inside = 0
-    for trial in range(200):
-        low, high = bootstrap(source.normal(size=50), draws=200, seed=trial)
+@pytest.mark.parametrize(("rows", "least"), [(5, 0.85), (10, 0.90), (20, 0.91), (50, 0.92)])
+@pytest.mark.parametrize("name", ["normal", "beta"])
+def test_bootstrap_intervals_cover_the_mean_of_few_rows_too(rows, least, name):
+    source, inside = np.random.default_rng(rows), 0
+    for trial in range(400):
+        drawn = source.normal(size=rows) if name == "normal" else source.beta(1, 2, rows) - 1 / 3
+        low, high = bootstrap(drawn, draws=500, seed=trial)
         inside += low <= 0 <= high
-    assert 0.88 <= inside / 200 <= 0.99
+    assert least <= inside / 400 <= 0.99
+
+
+def test_a_bootstrap_interval_of_few_rows_is_about_as_wide_as_a_t_interval():
+    source = np.random.default_rng(0)
+    for rows in (8, 15, 40):
+        wide = [np.ptp(bootstrap(drawn := source.normal(size=rows), draws=4000)) / drawn.std(ddof=1) for _ in range(20)]
+        assert np.mean(wide) == pytest.approx(2 * t.ppf(0.975, rows - 1) / rows**0.5, rel=0.05)
 
 
 def test_a_bootstrap_interval_of_one_row_is_undefined():
@@ -80,9 +90,11 @@ def test_the_interval_of_the_area_is_that_of_the_bootstrap_of_the_area(levels):
     source = np.random.default_rng(1)
     positive = source.random(150) < 0.3
     scores = source.integers(levels, size=150) / levels + positive * 0.2
-    expected = bootstrap(
-        np.stack([scores, positive], 1), lambda e: area_under_roc(e[:, 0], e[:, 1] == 1), draws=200, seed=5
-    )
+    drawn, generator = np.stack([scores, positive], 1), np.random.default_rng(5)
+    areas = [
+        area_under_roc(e[:, 0], e[:, 1] == 1) for e in (drawn[generator.integers(150, size=150)] for _ in range(200))
+    ]
+    expected = np.quantile(areas, expanded(int(positive.sum())))  # positives are fewer than half
     assert area_under_roc_interval(scores, positive, seed=5) == pytest.approx(expected, rel=1e-12)
 
 
@@ -117,8 +129,7 @@ def test_draws_of_a_bootstrap_are_the_same_one_by_one_and_many_together(rows, co
     evidence = np.random.default_rng(rows).normal(size=(rows, *columns))
     draws, generator = (200 if rows < DRAWN else 3), np.random.default_rng(5)
     alone = [float(evidence[generator.integers(rows, size=rows)].mean()) for _ in range(draws)]
-    expected = tuple(float(each) for each in np.quantile(alone, [(1 - 0.95) / 2, (1 + 0.95) / 2]))
-    assert bootstrap(evidence, seed=5, draws=draws) == expected
+    assert bootstrap(evidence, seed=5, draws=draws) == pytest.approx(np.quantile(alone, expanded(rows)), rel=1e-12)
 
 
 def test_mcnemars_test_is_the_binomial_test_of_the_rows_that_differ():

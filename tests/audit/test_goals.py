@@ -229,4 +229,4 @@ def test_a_bundle_cannot_claim_successes_of_built_in_goals(tmp_path):
     sign(bundle.folder, unsaid)
     with pytest.raises(IntegrityError, match="it declares 'nothing' as what reaches the goal 'targeted'"):
         verify(bundle.folder)
-    assert json.loads((bundle.folder / "audit.json").read_text())["schema"] == 2
+    assert json.loads((bundle.folder / "audit.json").read_text())["schema"] == 3

@@ -259,7 +259,7 @@ def _start(
     model["task"] = {"kind": "classification", "classes": list(classes), "threshold": None, "outputs": "logits"}
     for part in ("arrays", "tables"):
         (folder / part).mkdir(parents=True)
-    manifest = {"schema": 2, "name": name, "status": "running", "created": "", "finished": None, "plan": plan}
+    manifest = {"schema": 3, "name": name, "status": "running", "created": "", "finished": None, "plan": plan}
     manifest |= {"model": model, "data": data | {"groups": attributes, "features": list(features)}}
     manifest |= {"machine": {"device": "cpu", "probe": "0"}, "steps": [], "findings": [], "files": {}, "contents": {}}
     bundle = Forged(folder, manifest | {"evidence_digest": "", "digest": "", "report_sha256": None})
