@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from probe.errors import ContractError, ProbeError, SettingError
 from probe.names import nearest
-from probe.numbers import Written, exact, unit_of, written
+from probe.numbers import BelowLevel, Written, exact, unit_of, written
 
 LISTED = 10  # methods of a kind that a message names
 MOST = 2**63 - 1  # the largest integer, also the largest seed of torch
@@ -125,6 +125,8 @@ def _number(hint: type, limits: Limits, *, texts: bool, example: Any) -> Kind:
                 raise ValueError
             number = exact(value)
             as_float = float(number)
+        except BelowLevel as error:
+            raise Unfit(str(error)) from None
         except (ValueError, OverflowError):
             raise Unfit(no_number) from None
         if not capped.admit(number) or (is_whole and number != int(number)):

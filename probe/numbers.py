@@ -15,6 +15,10 @@ UNITS = {
 WIDEST = 400  # maximum exponent; floats end near 308, and 1e400000000 would fill the memory
 
 
+class BelowLevel(ValueError):
+    """A radius in levels of a pixel that is less than one; the text says what to write."""
+
+
 class Written(float):
     """A number that remembers how it was written, such as 4/255, and prints that way."""
 
@@ -65,12 +69,19 @@ def fraction(text: str) -> Fraction:
     """The exact value of a number in text, such as 8/255 or 1e-3, and of a radius with its unit, such as 2 px.
 
     Raises:
+        BelowLevel: if it is between 0 and 1 px: 8/255 px is nearly always meant as 8 px, which is 8/255.
         ValueError: if it is not a number, or far outside the range of floats.
     """
     unit = unit_of(text)
-    if unit:
-        return _bare(text.rstrip().removesuffix(unit)) * UNITS[unit]
-    return _bare(text)
+    if not unit:
+        return _bare(text)
+    bare = text.rstrip().removesuffix(unit).strip()
+    number = _bare(bare)
+    if unit == "px" and 0 < number < 1:
+        levels = number * 255
+        shown = levels if levels.denominator == 1 else f"{float(levels):.4g}"
+        raise BelowLevel(f"at least 1 px, one level of 255; write '{shown} px' or {bare!r}, which are the same")
+    return number * UNITS[unit]
 
 
 def _bare(text: str) -> Fraction:

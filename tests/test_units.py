@@ -6,7 +6,7 @@ import torch
 from probe import Model, Space
 from probe.attacks import PGD, DeepFool, HotFlip, Square
 from probe.audit import run, verify
-from probe.errors import RangeError, SettingError, Unsupported
+from probe.errors import PlanError, RangeError, SettingError, Unsupported
 from probe.method import sweep
 from probe.numbers import fraction, unit_of
 from probe.units import in_units
@@ -26,9 +26,9 @@ def of_rows(space):
 
 
 def test_a_radius_in_px_or_sd_is_that_number_and_prints_as_written():
-    assert (fraction("2 px"), fraction(" 1/2px "), fraction(".1 sd")) == (
+    assert (fraction("2 px"), fraction(" 3/2px "), fraction(".1 sd")) == (
         fraction("2/255"),
-        fraction("1/510"),
+        fraction("1/170"),
         fraction("0.1"),
     )
     assert [unit_of(each) for each in ("2 px", PGD(eps="2 px").eps, "0.1", 0.1, ".1sd")] == ["px", "px", "", "", "sd"]
@@ -57,6 +57,24 @@ def test_what_is_no_radius_is_refused(text):
         PGD(eps=text)
     with pytest.raises(RangeError, match="expected a number of at least 0"):  # of an attack that minimises its change
         DeepFool()(of_images(), IMAGES, of_images().predict(IMAGES), eps=text)
+
+
+@pytest.mark.parametrize(("text", "remedy"), [("8/255 px", "8 px"), (".5px", "127.5 px"), ("1/510px", "0.5 px")])
+def test_less_than_a_level_of_a_pixel_is_refused_with_the_radius_that_was_meant(text, remedy):
+    model, bare = of_images(), text.replace("px", "").strip()
+    labels = model.predict(IMAGES)
+    told = f"expected at least 1 px, one level of 255; write '{remedy}"
+    for asked in (
+        lambda: PGD(eps=text),
+        lambda: PGD()(model, IMAGES, labels, eps=["1 px", text, 0]),
+        lambda: DeepFool()(model, IMAGES, labels, eps=text),
+        lambda: small_plan("ramp", attack={"eps": [text], "methods": [{"method": "fgsm"}]}),
+        lambda: small_plan("ramp", certify={"eps": [text]}),
+    ):
+        with pytest.raises((SettingError, RangeError, PlanError), match=told):
+            asked()
+    assert float(PGD(eps=bare).eps) == pytest.approx(float(fraction(bare)))
+    assert PGD(eps="0 px").eps == 0
 
 
 def test_only_radii_have_units():

@@ -33,7 +33,7 @@ from probe.errors import PlanError, ProbeError
 from probe.forms import Form, named
 from probe.metrics import Withstood
 from probe.model import Model
-from probe.numbers import fraction
+from probe.numbers import BelowLevel, fraction
 from probe.registry import build, discover, methods
 from probe.task import Task
 
@@ -343,6 +343,8 @@ def _check_methods(plan: Plan) -> None:
     _check_norms(plan, attacks)
     try:
         reach = [float(fraction(eps)) for eps in plan.certify.eps]
+    except BelowLevel as error:
+        raise PlanError(f"certify.eps = {list(plan.certify.eps)!s:.80}, expected {error}") from None
     except (ValueError, OverflowError):
         reach = [0.0]
     if any(eps <= 0 for eps in reach) or len(set(reach)) < len(reach):
@@ -366,6 +368,8 @@ def _own_radii(config: Mapping[str, Any]) -> tuple[str, ...]:
 def _check_radii(where: str, radii: Sequence[str]) -> None:
     try:
         numbers = [float(fraction(eps)) for eps in radii]
+    except BelowLevel as error:
+        raise PlanError(f"{where} = {list(radii)!s:.80}, expected {error}") from None
     except (ValueError, OverflowError):
         raise PlanError(f'{where} = {list(radii)!s:.80}, expected radii such as "8/255" or "0.1"') from None
     if any(eps <= 0 for eps in numbers) or len(set(numbers)) < len(numbers):

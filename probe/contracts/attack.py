@@ -17,7 +17,7 @@ from probe.goals import Goal, Untargeted
 from probe.method import Method, param
 from probe.model import Model
 from probe.names import same_rows
-from probe.numbers import exact
+from probe.numbers import BelowLevel, exact
 from probe.results import Perturbation, Prediction
 from probe.shapes import Inputs, PerExample
 from probe.space import Space
@@ -218,6 +218,8 @@ class Attack(Method, ABC):
             return self.at(amount).amount()
         try:
             number = float("inf") if amount == torch.inf else float(exact(amount))
+        except BelowLevel as error:
+            raise RangeError(f"eps = {amount!r:.60}, expected {error}") from None
         except (ValueError, OverflowError):
             number = -1.0
         if number < 0:
