@@ -28,7 +28,7 @@ from probe.certificates import Crown, IntervalBounds
 PEERS = ("auto_LiRPA",)
 # The radius, how many images at once, as the bounds of a convolution's numbers take much memory, and how many at most:
 # an image of fashion-robust takes seconds.
-NETWORKS = {"fashion-mlp": (0.01, 50, 200), "fashion-robust": (0.005, 2, 20), "residual": (0.004, 10, 200)}
+NETWORKS = {"fashion-mlp": (0.01, 50, 200), "fashion-robust": (0.005, 2, 10), "residual": (0.004, 10, 200)}
 METHODS = {"IBP": IntervalBounds(), "CROWN-IBP": Crown(inner="intervals"), "CROWN": Crown()}
 SLACK = 1e-3  # of the logits: by how much bounds of intervals may be apart, or ours below a bound by lines
 Side = Callable[[], Tensor]

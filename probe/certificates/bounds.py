@@ -2,13 +2,15 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from math import prod
 
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from probe.certificates.nodes import Traced
+from probe.certificates.activations import Lines
+from probe.certificates.nodes import Node, Traced
 from probe.certificates.region import Region
 from probe.certificates.steps import Activation, Affine, Input, Pool, Step, Window
 from probe.tensors import spans
@@ -17,6 +19,7 @@ from probe.tensors import spans
 # long as what was computed; an accelerator needs more.
 NUMBERS = {"cpu": 2**20}
 NUMBERS_ACCELERATOR = 2**24
+OF_A_TILE = 4  # so many times as many functions at once, as coefficients of a part of a map are fewer
 TILE = {"cpu": 4}  # side of the part of a map whose numbers are bounded together; an accelerator takes whole maps
 Interval = tuple[Tensor, Tensor]
 
@@ -96,6 +99,7 @@ class Bounds:
         self.network, self.region = network, region
         self.intervals: list[Interval] = []
         self.centres: list[Tensor | None] = []  # what steps that depend on the input by affine steps alone give there
+        self._lines: dict[int, tuple[Lines, Lines]] = {}  # below and above each activation
         for at in range(len(network.nodes)):
             self.centres.append(self._centre(at))
             self.intervals.append(self._interval(at))
@@ -132,10 +136,9 @@ class Bounds:
                 total += replace(slopes, values=slopes.values.clamp(min=0)).times(low)
                 total += replace(slopes, values=slopes.values.clamp(max=0)).times(high)
             else:
-                (parent,) = node.parents
-                part, constant = self._through(node.step, parent, node.shape, slopes)
+                part, constant = self._through(last, slopes)
                 total += constant
-                _add(part, parent, open_at, node.shape)
+                _add(part, node.parents[0], open_at, self.network.nodes[node.parents[0]].shape)
         while moved:
             last = max(moved)
             slopes = moved.pop(last)
@@ -226,7 +229,7 @@ class Bounds:
         """
         seen = wanted[:, :, rows, columns]
         places = seen.nonzero()
-        for part in spans(len(places), self._together(at, 1)):
+        for part in spans(len(places), OF_A_TILE * self._together(at, 1)):
             example, channel, row, column = where = places[part].unbind(1)
             ones = torch.zeros(len(example), 1, *seen.shape[1:], dtype=low.dtype, device=low.device)
             ones[torch.arange(len(ones)), 0, channel, row, column] = 1.0
@@ -253,30 +256,40 @@ class Bounds:
         step = self.network.nodes[at].step
         return isinstance(step, Affine) and step.local is not None
 
-    def _through(self, step: Step, parent: int, shape: tuple[int, ...], slopes: Slopes) -> tuple[Slopes, Tensor]:
+    def _through(self, at: int, slopes: Slopes) -> tuple[Slopes, Tensor]:
         """Coefficients of what an activation reads, and a constant, of a lower bound of a function of what it gives."""
-        low, high = self.intervals[parent]
-        if isinstance(step, Activation):
-            lines = step.curve.lines(slopes.of(low), slopes.of(high))
-            (under, under_rest), (over, over_rest) = (map(slopes.by_row, line) for line in lines)
-            rising, falling = slopes.values.clamp(min=0), slopes.values.clamp(max=0)
-            constant = _products(rising, under_rest) + _products(falling, over_rest)
+        node = self.network.nodes[at]
+        (parent,) = node.parents
+        rising, falling = slopes.values.clamp(min=0), slopes.values.clamp(max=0)
+        if at not in self._lines:  # the intervals of what it reads are narrow by now, and stay
+            low, high = self.intervals[parent]
+            lines = node.step.curve.lines if isinstance(node.step, Activation) else partial(_chords, node)
+            self._lines[at] = lines(low, high)
+        (under, under_rest), (over, over_rest) = (
+            [slopes.by_row(slopes.of(each)) for each in line] for line in self._lines[at]
+        )
+        constant = _products(rising, under_rest) + _products(falling, over_rest)
+        if isinstance(node.step, Activation):
             part = rising.mul_(under[:, None]).addcmul_(falling, over[:, None])
             return replace(slopes, values=part), constant
-        assert isinstance(step, Pool)
-        given = slopes.whole(shape).values
-        seen = _Windows(step, slopes.by_row(low), slopes.by_row(high), shape)
-        part, constant = seen.chosen(given.clamp(min=0))
-        other, rest = seen.above(given.clamp(max=0))
-        return Slopes((part + other).view(*given.shape[:2], *low.shape[1:]), None, slopes.examples), constant + rest
+        assert isinstance(node.step, Pool)
+        places = zip(under.unbind(1), over.unbind(1), strict=True)
+        parts = (rising * below[:, None] + falling * above[:, None] for below, above in places)
+        values, window = node.step.spread(parts, slopes.window or (0, 0), self.network.nodes[parent].shape)
+        seen = Slopes(values, window, slopes.examples)
+        return (seen if slopes.window else seen.whole(self.network.nodes[parent].shape)), constant
 
     def _contested(self, step: Step, at: int) -> Tensor:
         """Where a number may be the largest of a window that no other surely leads."""
         assert isinstance(step, Pool)
         low, high = self.intervals[at]
         shape = next(node.shape for node in self.network.nodes if node.step is step)
-        seen = _Windows(step, low, high, shape)
-        return seen.contested().view(low.shape)
+        places = step.windows(low.shape[1:], shape, low.device)
+        low_seen, high_seen, alive = _seen(low, high, places)
+        several = alive & (alive.sum(-1, keepdim=True) > 1) & (high_seen > low_seen)
+        found = several.new_zeros(*several.shape[:2], prod(low.shape[2:]) + 1, dtype=torch.int32)
+        found.scatter_add_(2, places.flatten().expand(*several.shape[:2], -1), several.flatten(2).to(torch.int32))
+        return (found[..., :-1] > 0).view(low.shape)
 
 
 def _products(functions: Tensor, values: Tensor) -> Tensor:
@@ -285,54 +298,29 @@ def _products(functions: Tensor, values: Tensor) -> Tensor:
     return (flat @ of)[..., 0]
 
 
-class _Windows:
-    """The numbers that a pool sees, as (rows, channels, windows, places)."""
+def _seen(low: Tensor, high: Tensor, places: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The ends of the numbers that each window of a pool sees, (rows, channels, windows, places), and which matter."""
+    low, high = (pad(each.flatten(2), (0, 1), value=-torch.inf)[:, :, places] for each in (low, high))
+    # Numbers that cannot be the largest have no part in it.
+    return low, high, (high >= low.amax(-1, keepdim=True)) & low.isfinite()
 
-    def __init__(self, step: Pool, low: Tensor, high: Tensor, made: tuple[int, ...]) -> None:
-        self.size = prod(low.shape[2:])
-        self.places = step.windows(low.shape[1:], made, low.device)
-        self.low, self.high = self._gathered(low), self._gathered(high)
-        self.floor = self.low.amax(-1, keepdim=True)  # the largest number is at least that
-        # Numbers that cannot be the largest have no part in it.
-        self.alive = (self.high >= self.floor) & self.low.isfinite()
 
-    def chosen(self, rising: Tensor) -> tuple[Tensor, Tensor]:
-        """Below: one of the numbers, that with the highest middle."""
-        middle = torch.where(self.low.isfinite(), self.low + self.high, -torch.inf)
-        first = torch.zeros_like(self.low).scatter_(-1, middle.argmax(-1, keepdim=True), 1.0)
-        return self._spread(rising, first), rising.new_zeros(rising.shape[:2])
+def _chords(node: Node, low: Tensor, high: Tensor) -> tuple[Lines, Lines]:
+    """Below and above the largest number of each window: slopes (rows, places of a window, *shape), and constants.
 
-    def above(self, falling: Tensor) -> tuple[Tensor, Tensor]:
-        """Above: the floor and what each number can exceed it by, on its chord; or the largest number there is.
-
-        Of the two the one that is lower at the middle of the box.
-        """
-        excess = torch.where(self.alive, self.high - self.floor, torch.zeros_like(self.high))
-        width = torch.where(self.alive, self.high - self.low, torch.ones_like(self.high))
-        slope = torch.where(width > 0, excess / width.clamp(min=1e-30), torch.zeros_like(width))
-        base = torch.where(self.alive, self.low, torch.zeros_like(self.low))
-        most = self.high.amax(-1, keepdim=True)
-        chords = self.floor + (excess / 2).sum(-1, keepdim=True)
-        level = chords >= most
-        slope = torch.where(level, torch.zeros_like(slope), slope)
-        rest = torch.where(level, most, self.floor - (slope * base).sum(-1, keepdim=True))[..., 0]
-        return self._spread(falling, slope), (falling.flatten(3) * rest[:, None]).flatten(2).sum(2)
-
-    def contested(self) -> Tensor:
-        """Numbers that may be the largest, of windows that have several, (rows, channels, places)."""
-        several = self.alive & (self.alive.sum(-1, keepdim=True) > 1) & (self.high > self.low)
-        found = several.new_zeros(*several.shape[:2], self.size + 1, dtype=torch.int32)
-        places = self.places.flatten().expand(*several.shape[:2], -1)
-        return found.scatter_add_(2, places, several.flatten(2).to(torch.int32))[..., :-1] > 0
-
-    def _gathered(self, values: Tensor) -> Tensor:
-        flat = torch.nn.functional.pad(values.flatten(2), (0, 1), value=-torch.inf)
-        return flat[:, :, self.places]
-
-    def _spread(self, slopes: Tensor, shares: Tensor) -> Tensor:
-        """Coefficients of windows (rows, functions, channels, ...) as those of places (..., height * width)."""
-        given = slopes.flatten(3)
-        found = given.new_zeros(*given.shape[:3], self.size + 1)
-        for place, share in zip(self.places.T, shares.unbind(-1), strict=True):
-            found.index_add_(3, place, given * share[:, None])
-        return found[..., :-1]
+    Below is one of the numbers, that with the highest middle. Above are the floor and what each number can exceed it
+    by, on its chord; or the largest number there is: of the two the one that is lower at the middle of the box.
+    """
+    assert isinstance(node.step, Pool)
+    low, high, alive = _seen(low, high, node.step.windows(low.shape[1:], node.shape, low.device))
+    middle = torch.where(low.isfinite(), low + high, -torch.inf)
+    first = torch.zeros_like(low).scatter_(-1, middle.argmax(-1, keepdim=True), 1.0)
+    floor, most = low.amax(-1, keepdim=True), high.amax(-1, keepdim=True)
+    excess, width = torch.where(alive, high - floor, 0.0), torch.where(alive, high - low, 0.0)
+    slope = torch.where(width > 0, excess / width.clamp(min=1e-30), 0.0)
+    level = floor + (excess / 2).sum(-1, keepdim=True) >= most
+    slope = torch.where(level, 0.0, slope)
+    rest = torch.where(level, most, floor - (slope * torch.where(alive, low, 0.0)).sum(-1, keepdim=True))
+    shape = (len(low), *node.shape)
+    under, over = (each.movedim(-1, 1).reshape(len(low), -1, *node.shape) for each in (first, slope))
+    return (under, low.new_zeros(shape)), (over, rest.view(shape))

@@ -1,7 +1,7 @@
 """The steps of a network that can be bounded: affine ones, activations, and the largest of several numbers."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -115,6 +115,33 @@ class Pool(Step):
         grid = rows[:, None, :, None] * width + columns[None, :, None, :]
         beyond = (rows < 0)[:, None, :, None] | (columns < 0)[None, :, None, :]
         return torch.where(beyond, height * width, grid).flatten(2).flatten(0, 1)
+
+    def spread(self, parts: Iterable[Tensor], window: Window, shape: Sequence[int]) -> Part:
+        """Coefficients of a part of what it gives as those of the part of the map that it sees.
+
+        Args:
+            parts: for each place of a window, coefficients (rows, functions, channels, height, width).
+            window: where they lie.
+            shape: of the map.
+        """
+        first = [window[axis] * self.stride[axis] - self.padding[axis] for axis in (0, 1)]
+        found = None
+        for at, part in enumerate(parts):
+            sides = part.shape[-2:]
+            if found is None:
+                reach = [(sides[i] - 1) * self.stride[i] + (self.size[i] - 1) * self.dilation[i] + 1 for i in (0, 1)]
+                found = part.new_zeros(*part.shape[:-2], *reach)
+            start = [place * by for place, by in zip(divmod(at, self.size[1]), self.dilation, strict=True)]
+            rows, columns = (
+                slice(start[i], start[i] + (sides[i] - 1) * self.stride[i] + 1, self.stride[i]) for i in (0, 1)
+            )
+            found[..., rows, columns] += part
+        assert found is not None
+        # Of what lies beyond the edges of the map all coefficients are 0.
+        begin = [max(0, each) for each in first]
+        end = [min(shape[i - 2], first[i] + found.shape[i - 2]) for i in (0, 1)]
+        inner = [slice(begin[i] - first[i], end[i] - first[i]) for i in (0, 1)]
+        return found[..., inner[0], inner[1]], (begin[0], begin[1])
 
     def _seen(self, axis: int, side: int, count: int, device: torch.device) -> Tensor:
         """The rows or columns that each of `count` windows sees, (count, size); -1 beyond the edge."""

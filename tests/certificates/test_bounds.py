@@ -421,10 +421,24 @@ class Joined(nn.Module):
         return self.last(torch.relu(self.gaps(torch.relu(added))).flatten(1))
 
 
+class Pooled(nn.Module):
+    """Pools whose windows overlap, reach beyond the edges, have gaps, or are cut there, with convolutions between."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.wide = nn.Conv2d(2, 4, 3, padding=1), nn.Conv2d(4, 3, 2)
+        self.pools = nn.MaxPool2d(3, 2, 1, ceil_mode=True), nn.MaxPool2d((2, 1), (1, 2), dilation=(2, 1))
+        self.last = nn.Linear(24, 3)
+
+    def forward(self, x):
+        begun = self.pools[0](self.first(x))
+        return self.last(torch.relu(self.pools[1](torch.relu(self.wide(begun))) - 0.1).flatten(1))
+
+
 @pytest.mark.parametrize("norm", ["linf", "l2"])
-@pytest.mark.parametrize("side", [2, 4])
-def test_numbers_of_a_part_of_a_map_have_the_bounds_of_all_together(monkeypatch, norm, side):
-    model, inputs = Model(forward=seeded(Joined()), space=Space(bounds=(0.0, 1.0))), rows(3, 2, 12, 9)
+@pytest.mark.parametrize(("network", "side"), [(Joined, 2), (Joined, 4), (Pooled, 2), (Pooled, 3)])
+def test_numbers_of_a_part_of_a_map_have_the_bounds_of_all_together(monkeypatch, norm, network, side):
+    model, inputs = Model(forward=seeded(network()), space=Space(bounds=(0.0, 1.0))), rows(3, 2, 12, 9)
     labels, radius = model.predict(inputs), torch.tensor([0.02, 0.05, 0.0])
     asked = []
     for tile in ({"cpu": side}, {}):
