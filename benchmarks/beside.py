@@ -15,7 +15,8 @@ from pathlib import Path
 
 RESULT = Path(__file__).parent / "results" / "beside.json"
 WORK = """
-import time, torch, models
+import time, torch
+from probe import zoo
 from probe.attacks import PGD
 torch.set_num_threads(2)
 model, data = zoo.load("fashion-cnn"), zoo.data("fashion-mnist").sample({images}, 0)

@@ -3,7 +3,7 @@
 import pytest
 
 from benchmarks import __main__ as benchmark
-from benchmarks import answers, black_box, bounds, fairness, growth, images, quality, sides
+from benchmarks import answers, beside, black_box, bounds, fairness, growth, images, quality, sides
 from benchmarks.pgd import EPS
 
 
@@ -65,6 +65,12 @@ def test_sides_run_in_turn_and_slopes_are_those_of_powers():
     told = {"slopes": {"rows asked": 1.1, "processor seconds": 0.9}}
     assert list(growth.off({"rows": {"pgd": told}})) == []
     assert len(list(growth.off({"classes": {"pgd": told}}))) == 1
+
+
+@pytest.mark.slow
+def test_what_is_run_beside_a_busy_loop_runs(capsys):
+    exec(beside.WORK.replace("{images}", "2").replace("set_num_threads(2)", "set_num_threads(1)"), {})
+    assert float(capsys.readouterr().out) > 0
 
 
 @pytest.mark.slow
