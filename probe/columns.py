@@ -146,8 +146,8 @@ def lost_in_single(column: Column) -> bool:
         return bool(error[whole].any() or error.max() > UNEVEN * values.std())
 
 
-def plain(column: "pd.Series[Any]", name: str) -> "pd.Series[Any]":
-    """The column as dense values, with numbers as numbers and empty texts as missing.
+def plain(column: "pd.Series[Any]", name: str, *, label: bool = False) -> "pd.Series[Any]":
+    """The column, a feature or a label, as dense values, with numbers as numbers and empty texts as missing.
 
     Raises:
         DataError: if it holds dates, or anything else that is neither a number nor a text.
@@ -159,7 +159,8 @@ def plain(column: "pd.Series[Any]", name: str) -> "pd.Series[Any]":
         values = values.infer_objects()
         column = column if _is_category(column) else column.infer_objects()
     found = pd.api.types.infer_dtype(values, skipna=True)
-    dates = "dates; make them numbers, such as (column - column.min()).dt.days, or leave it out of `features`"
+    other = "texts with .astype(str), if each is a class" if label else "leave it out of `features`"
+    dates = f"dates; make them numbers, such as (column - column.min()).dt.days, or {other}"
     remedy = {
         "datetime64": dates,
         "datetime": dates,

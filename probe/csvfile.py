@@ -108,6 +108,11 @@ def read_csv(path: Any, text: Sequence[Hashable] = (), how: Reading = AS_FOUND) 
         raise DataError(f"{path.name} cannot be read as CSV: {error}") from None
     if table.empty:
         raise DataError(f"{path.name} has no rows below its header")
+    if len(header) == table.shape[1] and not isinstance(table.index, pd.RangeIndex):
+        notices.append(
+            f"each row of {path.name} has one cell more than its header; the first, such as "
+            f"{str(table.index[0])!r:.60}, is taken for the row's name and left out"
+        )
     if twice := sorted({name for name in header if header.count(name) > 1} - {""}):
         raise DataError(f"{path.name} has {header.count(twice[0])} columns called {twice[0]!r}; rename all but one")
     if again := _repeated(table, header):

@@ -35,7 +35,7 @@ class Declared:
     features: Sequence[Hashable] | None = None
     classes: Sequence[Any] | None = None
     categories: Mapping[Any, Iterable[Any]] = field(default_factory=dict)
-    missing: Sequence[str] = ()
+    missing: Sequence[Any] = ()
     allow_missing: bool = False
     dtype: torch.dtype | None = None
 
@@ -151,7 +151,7 @@ def numbers_of(
     columns, truths = [], isinstance(declared.task, MultiLabel)
     levels = {called(column): list(map(str, values)) for column, values in declared.categories.items()}
     for label in names:
-        column = plain(frame[label], name)
+        column = plain(frame[label], name, label=True)
         _check_filled(column, label, name)
         pair = levels.get(label, []) if truths else []
         if pair and len(pair) != 2:
@@ -180,7 +180,7 @@ def _check_filled(column: "pd.Series[Any]", label: str, name: str) -> None:
 
 
 def _indices(frame: pd.DataFrame, label: str, declared: Declared, name: str) -> tuple[Tensor, tuple[str, ...]]:
-    column = plain(frame[label], name)
+    column = plain(frame[label], name, label=True)
     _check_filled(column, label, name)
     texts = names_of(column)
     if declared.classes is not None:
@@ -242,9 +242,9 @@ def group_names(column: "pd.Series[Any]") -> "pd.Series[str]":
     return pd.Series(texts, dtype="str").mask(texts == "")
 
 
-def without(column: "pd.Series[Any]", missing: Sequence[str]) -> "pd.Series[Any]":
+def without(column: "pd.Series[Any]", missing: Sequence[Any]) -> "pd.Series[Any]":
     """A column in which these cells are missing."""
-    column = column.reset_index(drop=True)
+    column, missing = column.reset_index(drop=True), list(map(str, missing))
     if not missing:
         return column
     if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from probe.errors import DataError
 from probe.names import number
 from probe.space import Space
 
@@ -23,7 +24,7 @@ def decode(inputs: Values, space: Space) -> pd.DataFrame:
         if space.kinds and space.kinds[feature] == "category" and space.levels:
             missing = bool(space.missing) and space.missing[feature]
             levels = [space.levels[place] for place in places]
-            columns[name] = _category(flat[:, places].argmax(1), levels, kind, missing=missing)
+            columns[name] = _category(_chosen(flat[:, places], name), levels, kind, missing=missing)
         else:
             columns[name] = _restored(flat[:, places[0]], kind)
     return pd.DataFrame(columns)
@@ -53,6 +54,16 @@ def exact(values: Values) -> Values:
     uneven = whole != np.rint(whole)
     whole[uneven] = distinct[uneven].astype(str).astype(np.float64)
     return whole[places].reshape(values.shape)
+
+
+def _chosen(block: Values, name: str) -> Values:
+    """The place of the largest coordinate of a category in each row."""
+    if len(none := np.nonzero(~(block.max(1) > 0))[0]):
+        raise DataError(
+            f"row {none[0]} has no value of {name!r}: none of its {block.shape[1]} coordinates is above 0, expected "
+            "1 at one of them and 0 elsewhere, in inputs and in Space.reference; encode rows by Dataset.from_frame"
+        )
+    return block.argmax(1)
 
 
 def _category(codes: Values, levels: list[str], kind: str, *, missing: bool) -> Any:

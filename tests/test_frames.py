@@ -217,6 +217,13 @@ def test_an_identifier_column_is_refused_before_memory_is_allocated():
         Dataset.from_frame(table.astype({"customer": "category"}), label="y")
 
 
+def test_a_number_that_means_missing_may_be_named_as_a_number():
+    table = pd.DataFrame({"age": [-9.0, 20.0, -9.0, 30.0], "y": [0, 1, 0, 1]})
+    for missing in ([-9], [-9.0], ["-9"]):
+        data = Dataset.from_frame(table, label="y", missing=missing, allow_missing=True)
+        assert data.inputs[:, 0].isnan().tolist() == [True, False, True, False]
+
+
 def test_columns_of_dates_and_of_many_texts_are_refused_with_their_own_messages():
     days = pd.date_range("2024-01-01", periods=300)
     table = pd.DataFrame(
@@ -226,8 +233,10 @@ def test_columns_of_dates_and_of_many_texts_are_refused_with_their_own_messages(
         Dataset.from_frame(table, label="y", features=["day"])
     with pytest.raises(DataError, match=r"250 different texts in 600 rows .*, more than 200"):
         Dataset.from_frame(pd.concat([table] * 2), label="y", features=["town"])
-    with pytest.raises(DataError, match="holds dates; make them numbers"):
+    with pytest.raises(DataError, match=r"holds dates; make them numbers.*leave it out of `features`"):
         Dataset.from_frame(table.assign(day=days), label="y", features=["day"])
+    with pytest.raises(DataError, match=r"holds dates.*or texts with .astype\(str\), if each is a class$"):
+        Dataset.from_frame(table.assign(y=days), label="y", features=["town"], categories={"town": set(table["town"])})
     few = Dataset.from_frame(table.assign(day=["2024-01-01", "2024-02-01"] * 150), label="y", features=["day"])
     assert any("holds dates such as 2024-01-01" in notice for notice in few.notices)
 

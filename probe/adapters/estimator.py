@@ -159,6 +159,10 @@ class _Classes(_Given):
 
     order: list[int]  # its index of each class of the model
 
+    def first(self, right: NDArray[Any]) -> NDArray[np.int64]:
+        place = np.argsort(self.order)
+        return place[right[:, place].argmax(1)]
+
     def probabilities(self, inputs: NDArray[Any]) -> NDArray[Any]:
         return self.ask(self.given(inputs))
 

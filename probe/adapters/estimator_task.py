@@ -80,9 +80,20 @@ def refuse_others(estimator: Any) -> None:
     raise Unsupported(
         f"{kind} {does}"
         if does
-        else f"{kind} has no predict_proba; fit it with probability estimates, or wrap it in "
-        "sklearn.calibration.CalibratedClassifierCV; where it predicts numbers, say so: task=Regression(), in a plan "
-        '[model] task = "regression"'
+        else f"{kind} has no predict_proba; {_with_probabilities(estimator)}; where it predicts numbers, say so: "
+        'task=Regression(), in a plan [model] task = "regression"'
+    )
+
+
+def _with_probabilities(estimator: Any) -> str:
+    """How a classifier of this kind comes to return probabilities."""
+    if getattr(last_step(estimator), "voting", None) == "hard":
+        return 'fit it with voting="soft"'
+    if hasattr(estimator, "decision_function"):
+        return "fit it with probability estimates, or wrap it in sklearn.calibration.CalibratedClassifierCV"
+    return (
+        "give it its decisions as probabilities: estimator.predict_proba = lambda rows: "
+        "(estimator.predict(rows)[:, None] == estimator.classes_) * 1.0"
     )
 
 

@@ -52,14 +52,17 @@ def outcomes(labels: Any, predictions: Any, favourable: Any) -> tuple[Ints | Non
     """
     given = {"labels": labels, "predictions": predictions}
     read = {name: _texts(values, name) for name, values in given.items() if values is not None}
-    keys = sorted({_key(text) for _, texts in read.values() for text in texts})
+    found = {text for _, texts in read.values() for text in texts}
+    keys = sorted(set(map(_key, found)))
     if favourable is None or isinstance(favourable, Favourable):
         if not (set(keys) <= {"0", "1"} and all(_is_numeric(given[name]) for name in read)):
             raise DataError(_which(" and ".join(read), keys))
         key, favourable = "1", favourable or Favourable("1", assumed=True)
     else:
         key, favourable = _key(favourable), Favourable(_plain(favourable))
-        if len({*keys, key}) > 2:
+        # True is 1 only where the other value is 0: of 1 and 2 it may be either.
+        named = set(keys) <= {"0", "1"} or favourable.value.lower() in {text.lower() for text in found}
+        if len({*keys, key}) > 2 or (key != favourable.value and not named):
             raise DataError(
                 f"{' and '.join(read)} must hold two values, one of them favourable={favourable.value!r}, but hold "
                 f"{_first(keys)}; recode them to the favourable value and one other"

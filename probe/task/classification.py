@@ -77,7 +77,7 @@ class Classification(Task):
         if self._single:
             return f"expected ({rows},) or ({rows}, 1): {self.outputs} for each row"
         count = len(self.classes) if len(self.classes) > 1 else "classes"
-        return f"expected ({rows}, {count}): one {self.outputs.rstrip('s')} for each class"
+        return f"expected ({rows}, {count}): one {self.outputs.replace('ies', 'ys')[:-1]} for each class"
 
     def check(self, outputs: Any) -> None:
         found = f"forward returned {tuple(outputs.shape)}, {self.expects(len(outputs))}"

@@ -3,14 +3,17 @@
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import clone
 from sklearn.compose import make_column_transformer
+from sklearn.ensemble import VotingClassifier
 from sklearn.linear_model import LogisticRegression
+from sklearn.multiclass import OutputCodeClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 from sklearn.tree import DecisionTreeClassifier
 
 from probe import Dataset, from_csv, from_estimator
-from probe.errors import DataError
+from probe.errors import DataError, Unsupported
 
 N = 200
 RANDOM = np.random.default_rng(0)
@@ -58,6 +61,50 @@ def test_rows_that_tie_are_counted_where_the_classes_stand_in_another_order_than
     assert "but for 20 in which two classes are equally likely" in model.notices[-1]
     own = from_estimator(fitted, data.space, ("hi", "lo"), rows=frame)
     assert own.notices[-1].endswith("same probabilities and decisions")
+
+
+def test_a_predict_that_breaks_ties_by_what_its_probabilities_do_not_show_is_refused():
+    """As that of SGDClassifier(loss="modified_huber"), which gives equal probabilities to classes far from a row."""
+
+    class Hidden(LogisticRegression):
+        def predict_proba(self, rows):
+            return np.full((len(rows), 2), 0.5)
+
+    frame = pd.DataFrame({"age": AGE})
+    data = Dataset.from_frame(frame.assign(hired=HIRED), label="hired")
+    fitted = Hidden(max_iter=1000).fit(frame, HIRED)
+    with pytest.raises(DataError, match="its predict is not the most likely class"):
+        from_estimator(fitted, data.space, data.classes, rows=frame)
+
+
+@pytest.mark.parametrize("estimator", [
+    VotingClassifier([("a", DecisionTreeClassifier())]), OutputCodeClassifier(DecisionTreeClassifier()),
+])  # fmt: skip
+def test_what_is_told_about_decisions_without_probabilities_works(estimator):
+    frame = pd.DataFrame({"age": AGE})
+    data = Dataset.from_frame(frame.assign(hired=HIRED), label="hired")
+    estimator.fit(frame, HIRED)
+    with pytest.raises(Unsupported) as raised:
+        from_estimator(estimator, data.space, data.classes)
+    if "voting=" in str(raised.value):
+        estimator = clone(estimator).set_params(voting="soft").fit(frame, HIRED)
+    else:
+        statement = str(raised.value).split("as probabilities: ")[1].split("; ")[0]
+        exec(statement, {"estimator": estimator})
+    assert from_estimator(estimator, data.space, data.classes, rows=frame).notices[-1].endswith("and decisions")
+
+
+def test_a_row_without_a_value_of_a_category_is_not_decoded_to_its_first():
+    frame = pd.DataFrame({"job": np.where(AGE > 40, "cook", "clerk"), "age": AGE})
+    data = Dataset.from_frame(frame.assign(hired=HIRED), label="hired")
+    fitted = make_pipeline(
+        make_column_transformer((OneHotEncoder(), ["job"]), remainder="passthrough"), LogisticRegression(max_iter=1000)
+    ).fit(frame, HIRED)
+    model = from_estimator(fitted, data.space, data.classes, rows=frame)
+    rows = data.inputs[:3].clone()
+    rows[1, :2] = 0
+    with pytest.raises(DataError, match="row 1 has no value of 'job': none of its 2 coordinates is above 0"):
+        model.predict(rows)
 
 
 def test_columns_in_another_order_are_not_blamed_on_precision():

@@ -69,6 +69,7 @@ def test_the_favourable_outcome_is_named_in_every_table_and_finding(random_rows)
         (["yes", "no", None, "no"], "yes", "labels has 1 missing value"),
         (["yes", "no", "", "no"], "yes", "labels has 1 missing value"),
         ([0.2, 0.7, 0.4, 1.0], 1, "must hold two values"),
+        ([1, 2, 2, 1], True, "one of them favourable='True', but hold '1', '2'; recode"),
         ([["a"], ["b"], ["a"], ["b"]], "yes", "one-dimensional"),
         ([-1, 1, 1, -1], None, "hold '-1', '1', not the numbers 0 and 1; name the favourable value: favourable='1'"),
         (["yes", "no", "yes", "no"], None, "hold 'no', 'yes', not the numbers 0 and 1; name the favourable value"),
