@@ -9,6 +9,7 @@ from torch import Tensor
 
 from probe.errors import RangeError
 from probe.explainers.alike import differs, differs_from_reference, numbered, unlike
+from probe.explainers.nearby import Nearby
 from probe.model import Model
 from probe.recall import Fresh
 from probe.shapes import Inputs, Labels, PerFeature, Presence
@@ -21,25 +22,26 @@ Chosen = Int[Tensor, " coalitions"]
 _PAIRS = 2**18  # coalitions before references that are compared together, some 16 MiB of bookkeeping
 
 
-def coalition_values(model: Model, inputs: Inputs, targets: Labels, masks: Presence, output: str) -> Values:
+def coalition_values(
+    model: Model, inputs: Inputs, targets: Labels, masks: Presence, output: str, *, near: bool = False
+) -> Values:
     """The target's output when only the features of a coalition are present, averaged over all reference rows.
 
     All absent features are taken from the same reference row. Identical masked rows are evaluated once, and what the
     model's `recall` knows from another method is not evaluated again. No more than one pass of masked inputs is held in
-    memory.
+    memory. Where coalitions lack neighbouring features alone (`near`), a network computes what they reach of an image.
     """
-    recall = model.recall
+    recall, asked = model.recall, Nearby(model, inputs, follow=near)
     if recall is None or not recall.fits(model):
-        return _evaluated(model, inputs, targets, masks, output)
+        return _evaluated(asked, targets, masks, output)
     known = recall.known(model.space, inputs, targets, output)
     active = differs_from_reference(model.space, inputs)
-    return recall.values(known, active, masks, lambda new: _evaluated(model, inputs, targets, masks, output, new))
+    return recall.values(known, active, masks, lambda new: _evaluated(asked, targets, masks, output, new))
 
 
-def _evaluated(
-    model: Model, inputs: Inputs, targets: Labels, masks: Presence, output: str, new: Fresh | None = None
-) -> Values:
+def _evaluated(nearby: Nearby, targets: Labels, masks: Presence, output: str, new: Fresh | None = None) -> Values:
     """The same, evaluated; 0 for coalitions that are not `new`, (batch, coalitions)."""
+    model, inputs = nearby.model, nearby.inputs
     references, home = model.space.references(inputs), exact(inputs.device)
     numbers, absent, masks = numbered(model.space, references).to(home), ~masks.to(home), masks.to(inputs.device)
     values = torch.zeros(len(inputs), len(masks), dtype=torch.float64, device=home)
@@ -59,7 +61,8 @@ def _evaluated(
             # index_select is five times as fast on a CPU as indexing with brackets.
             behind = references.index_select(0, pair % len(references))
             shown = torch.where(kept, inputs[rows].index_select(0, row), behind)
-            answers.append(model.target_outputs(shown, targets[rows][row], output).to(home).double())
+            answer = nearby.target_outputs(shown, row + rows.start, targets[rows][row], output)
+            answers.append(answer.to(home).double())
         found = torch.cat(answers) if answers else values.new_zeros(0)
         if asked is not None:
             found = torch.zeros(len(asked), dtype=torch.float64, device=home).masked_scatter(asked, found)

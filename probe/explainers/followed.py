@@ -97,11 +97,11 @@ class Rules(TorchFunctionMode, ABC):
         kwargs = kwargs or {}
         name = plain_name(func)
         # What is detached is a constant. That it is not is seen where values do not add up.
-        if name in _CONSTANT or not any(self.follows(each) for each in _tensors((args, kwargs))):
+        if name in _CONSTANT or not any(self.follows(each) for each in tensors_in((args, kwargs))):
             return func(*args, **kwargs)
         found = self.apply(name, func, args, kwargs)
         changed = args[0] if name == "setitem" else found
-        for each in _tensors(changed):
+        for each in tensors_in(changed):
             if each.is_floating_point():
                 self._seen[id(each)] = each
         return found
@@ -109,7 +109,7 @@ class Rules(TorchFunctionMode, ABC):
     def unruled(self, name: str, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The result of an operation that only tells of its inputs, such as their shape; any other is refused."""
         found = func(*args, **kwargs)
-        if any(each.is_floating_point() for each in _tensors(found)):
+        if any(each.is_floating_point() for each in tensors_in(found)):
             raise self.refused(name)
         return found
 
@@ -185,14 +185,15 @@ def floored_at_0(name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) ->
     return not isinstance(low, Tensor) and low == 0 and high is None
 
 
-def _tensors(value: Any) -> Iterator[Tensor]:
+def tensors_in(value: Any) -> Iterator[Tensor]:
+    """All tensors of an operation's arguments or results."""
     if isinstance(value, Tensor):
         yield value
     elif isinstance(value, tuple | list):
         for each in value:
-            yield from _tensors(each)
+            yield from tensors_in(each)
     elif isinstance(value, dict):
-        yield from _tensors(list(value.values()))
+        yield from tensors_in(list(value.values()))
 
 
 def _line() -> str:

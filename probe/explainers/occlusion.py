@@ -69,7 +69,7 @@ class Occlusion(Explainer):
         total, times = sizes.new_zeros(len(inputs), len(sizes)), torch.zeros_like(sizes)
         for covered in _covered(axes):
             masks = torch.cat([torch.ones(1, len(sizes), dtype=torch.bool), ~covered])
-            values = coalition_values(cut, inputs, targets, masks, self.output)
+            values = coalition_values(cut, inputs, targets, masks, self.output, near=True)
             shares = covered.to(home).double()
             # Where all that a window covers equals the references it takes nothing away.
             lost = torch.where(active.double() @ shares.mT > 0, values[:, :1] - values[:, 1:], 0.0)
