@@ -1,6 +1,7 @@
 """A bundle whose files are read, hashed and parsed once, for whoever asks it for the same many times."""
 
 from collections.abc import Callable
+from dataclasses import is_dataclass
 from pathlib import Path
 from threading import RLock
 from typing import Any, TypeVar
@@ -59,6 +60,11 @@ class Held(Bundle):
 def _weight(found: Any) -> int:
     if isinstance(found, np.ndarray):
         return found.nbytes
-    if isinstance(found, dict):
-        return sum(int(getattr(each, "nbytes", 0)) for each in found.values())
-    return int(found.memory_usage(deep=True).sum()) if isinstance(found, pd.DataFrame) else 0
+    if isinstance(found, pd.DataFrame):
+        return int(found.memory_usage(deep=True).sum())
+    if isinstance(found, str | bytes):
+        return len(found)
+    if is_dataclass(found):
+        found = vars(found)
+    parts = found.values() if isinstance(found, dict) else found if isinstance(found, list | tuple) else ()
+    return sum(map(_weight, parts))

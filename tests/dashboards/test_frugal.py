@@ -4,12 +4,24 @@ import json
 import shutil
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from threading import Barrier
 from time import sleep
 
 import numpy as np
 import pytest
-from probe_dashboards.views import ran
+from probe_dashboards.views import (
+    attacked,
+    bias,
+    decided,
+    examples,
+    explained,
+    instance,
+    panels,
+    performance,
+    ran,
+    sliced,
+)
 from probe_dashboards.views.held import forget, held
 from probe_dashboards.views.instance import feature_names
 from probe_dashboards.views.robustness import settings
@@ -127,3 +139,34 @@ def test_canonical_bytes_have_the_digest_of_their_document_and_no_other_content_
     assert other != data
     assert not canonical.has_digest(other, document["digest"])
     assert read(getattr(bundles, kind).folder).manifest.digest == document["digest"]
+
+
+def test_what_a_page_shows_is_not_made_again_when_it_is_opened_again(bundles):
+    bundle = held(str(bundles.table.folder), "opened again")
+    one, row, attribute = next(iter(examples.ones(bundle))), 3, next(iter(bias.attributes(bundle)))
+    attack = next(iter(attacked.attacks(bundle)))
+    made = [
+        lambda: performance.measures(bundle),
+        lambda: decided.by_class(bundle, "run", one),
+        lambda: decided.threshold(bundle, "run", one, 0.3),
+        lambda: sliced.slices(bundle, "run", one),
+        lambda: bias.disparities(bundle, attribute),
+        lambda: explained.meanings(bundle, instance.rows(bundle)[0]),
+        lambda: attacked.by_radius(bundle, row, attack),
+    ]
+    assert all(each() is each() for each in made)
+    assert not decided.threshold(bundle, "run", one, 0.3).equals(decided.threshold(bundle, "run", one, 0.4))
+    assert bundle.weight > sum(len(decided.by_class(bundle, "run", one)) for _ in made)
+    forget()
+
+
+def test_the_numbers_behind_a_panel_are_made_when_somebody_asks_for_them(bundles, monkeypatch):
+    one = next(iter(examples.ones(bundles.table)))
+    made = {name: partial(decided.panel, bundles.table, name, one) for name in decided.PANELS}
+    for name, make in (made | {"slices": partial(sliced.slice_panel, bundles.table, one)}).items():
+        with monkeypatch.context() as patch:
+            patch.setattr(reading, name, lambda *given, **more: pytest.fail(f"{given} {more}"))
+            panel = make()
+            panels.python(bundles.table, panel)
+            panels.command(bundles.table, panel)
+        assert len(panel.numbers)

@@ -244,5 +244,7 @@ def _before_after(opened: Opened, row: int, attack: str, eps: str) -> None:
                         widgets.figure(
                             opened, "before_after", caption, str(row), attack, eps, method, when, width=width
                         )
-    widgets.method_table(opened, "explainer", before_after.agreement(bundle, found, row), "Agreement before and after")
+    widgets.method_table(
+        opened, "explainer", before_after.agreement(bundle, row, attack, eps), "Agreement before and after"
+    )
     widgets.behind(opened, before_after.behind(bundle, row, attack, found))

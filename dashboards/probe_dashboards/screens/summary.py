@@ -83,7 +83,7 @@ def draw(opened: Opened) -> None:
 def _report(opened: Opened) -> None:
     """The report that was written with the audit, or the command that writes one."""
     bundle = opened.bundle
-    if summary.report(bundle) is None:
+    if not summary.has_report(bundle):
         st.text("This audit has no report. Write one:")
         st.code(summary.write_report(bundle), language=None, wrap_lines=True)
         return

@@ -87,7 +87,7 @@ def panel(bundle: Bundle, attribute: str, rate: str, threshold: str) -> Panel:
     return Panel(
         "by-group",
         "A threshold for each group",
-        table(bundle, attribute, rate, threshold),
+        lambda: table(bundle, attribute, rate, threshold),
         "whether a decision may depend on a person's group, which laws on equal treatment often forbid; nor what would "
         "come of it for others: thresholds chosen on these rows look better on them than they are.",
         f"reading.equalised(bundle, {own!r}, {rate!r}), reading.price(bundle, {own!r}, {tried!r})",

@@ -19,6 +19,7 @@ from probe.text import visible
 from probe_dashboards import state
 from probe_dashboards.views import ran
 from probe_dashboards.views.instance import answer, drawer, feature_names, in_words
+from probe_dashboards.views.once import once
 from probe_dashboards.views.panels import Panel
 
 Array = NDArray[Any]
@@ -49,6 +50,7 @@ def radii(bundle: Bundle, attack: str) -> dict[str, str]:
     return state.slugs([format_budget(str(eps), change) for eps in named] if change.counted else named)
 
 
+@once
 def smallest_successful_radii(bundle: Bundle, row: int) -> pd.DataFrame:
     """For each attack, the smallest radius of the grid that makes a right answer wrong, or reaches its goal."""
     return pd.DataFrame(
@@ -132,6 +134,7 @@ def changes(bundle: Bundle, row: int, attack: str, eps: str) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=["Feature", "Before", "After", "Change in units of the radius"])
 
 
+@once
 def by_radius(bundle: Bundle, row: int, attack: str) -> pd.DataFrame:
     """The answer, its probability and the measured norms of the change at each radius; empty if it was not attacked."""
     told = _measured(bundle, row, attack)
@@ -173,13 +176,13 @@ def measured_as(bundle: Bundle, attack: str) -> str:
 
 def behind(bundle: Bundle, row: int, attack: str) -> Panel:
     """What stands behind one example under attack."""
-    step, told = ran.steps(bundle, "attack")[attack], _measured(bundle, row, attack)
+    step = ran.steps(bundle, "attack")[attack]
     heads = ["radius", "answer", "probability", "flipped", "l0", "l2", "linf"]
     at = _attacked(bundle, row, attack)[0]
     return Panel(
         "attack",
         "This example under attack",
-        pd.DataFrame(told, columns=heads),
+        lambda: pd.DataFrame(_measured(bundle, row, attack), columns=heads),
         "that no change flips it where this attack found none; another attack, or more steps, may succeed.",
         f"{{name: bundle.arrays({step.name!r})[name][:, {at}] for name in ('success', 'predicted')}}"
         if at is not None

@@ -15,6 +15,7 @@ from probe.formatting import DASH, number
 from probe.text import visible
 from probe_dashboards.views import attacked, explained, ran
 from probe_dashboards.views.instance import drawer, features
+from probe_dashboards.views.once import once
 from probe_dashboards.views.panels import Panel
 
 Array = NDArray[Any]
@@ -25,6 +26,7 @@ ONE_SCALE = (
 )
 
 
+@once
 def found(bundle: Bundle, row: int, attack: str, eps: str) -> dict[str, BeforeAfter]:
     """By the id of each explainer, its explanations before and after; none at a radius that does not break the row."""
     step = ran.steps(bundle, "attack")[attack]
@@ -70,10 +72,11 @@ def sentence(bundle: Bundle, row: int, attack: str, eps: str, method: str, at: i
     return drawer(bundle).text(*drawn(bundle, row, attack, eps, method)[at]) if drawer(bundle).size == "text" else ""
 
 
-def agreement(bundle: Bundle, again: Mapping[str, BeforeAfter], row: int) -> pd.DataFrame:
+@once
+def agreement(bundle: Bundle, row: int, attack: str, eps: str) -> pd.DataFrame:
     """How far each method's explanations before and after agree."""
     lines = []
-    for each in again.values():
+    for each in found(bundle, row, attack, eps).values():
         tops = [_top(explained.told(bundle, row, part)) for part in (each.before, each.after)]
         lines.append(
             (

@@ -10,6 +10,7 @@ from probe.formatting import DASH, estimate, number
 from probe.text import visible
 from probe_dashboards import state
 from probe_dashboards.views import panels
+from probe_dashboards.views.once import once
 from probe_dashboards.views.panels import Panel
 from probe_dashboards.views.words import md, status, unbroken
 
@@ -71,6 +72,7 @@ def decided(bundle: Bundle, attribute: str) -> str:
     return visible(known.decided) if known else ""
 
 
+@once
 def rates(bundle: Bundle, attribute: str, rate: str, threshold: str = "") -> pd.DataFrame:
     """One rate of each group, with its interval, its number of rows, and whether they are too few to compare.
 
@@ -83,6 +85,7 @@ def rates(bundle: Bundle, attribute: str, rate: str, threshold: str = "") -> pd.
     return pd.DataFrame(lines, columns=["group", "value", "low", "high", "n", "small"])
 
 
+@once
 def counts(bundle: Bundle, attribute: str, threshold: str = "") -> pd.DataFrame:
     """The confusion counts and the rates of each group, as text."""
     own = attributes(bundle)[attribute]
@@ -108,6 +111,7 @@ def counts(bundle: Bundle, attribute: str, threshold: str = "") -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
+@once
 def ratios(bundle: Bundle, attribute: str, threshold: str = "") -> str:
     """What the impact ratios of an attribute are ratios to, as a sentence."""
     found = _recut(bundle, attribute, threshold)
@@ -119,6 +123,7 @@ def ratios(bundle: Bundle, attribute: str, threshold: str = "") -> str:
     )
 
 
+@once
 def disparities(bundle: Bundle, attribute: str, threshold: str = "") -> pd.DataFrame:
     """The gaps of an attribute, ready for a table that reads Markdown; at another threshold beside the audited ones."""
     found = _recut(bundle, attribute, threshold)
@@ -142,6 +147,7 @@ def disparities(bundle: Bundle, attribute: str, threshold: str = "") -> pd.DataF
     return frame
 
 
+@once
 def too_small(bundle: Bundle, attribute: str, threshold: str = "") -> list[str]:
     """For each group that has too few rows for some rate, which rates these are, in words."""
     lacking: dict[str, list[str]] = {}
@@ -156,6 +162,7 @@ def _counted(n: int, what: str) -> str:
     return f"{n:,} {what.removesuffix('s') if n == 1 else what}"
 
 
+@once
 def separated(bundle: Bundle, attribute: str) -> dict[str, pd.DataFrame]:
     """The ROC curves of the groups of an attribute that have enough rows to compare, the largest groups first."""
     own = attributes(bundle)[attribute]
@@ -166,17 +173,22 @@ def separated(bundle: Bundle, attribute: str) -> dict[str, pd.DataFrame]:
 
 def separated_panel(bundle: Bundle, attribute: str) -> Panel:
     """What stands behind the ROC curves of groups."""
-    parts = [each.assign(group=name) for name, each in separated(bundle, attribute).items()]
+
+    def numbers() -> pd.DataFrame:
+        parts = [each.assign(group=name) for name, each in separated(bundle, attribute).items()]
+        return pd.concat(parts, ignore_index=True)[["group", "threshold", "fpr", "tpr"]]
+
     return Panel(
         "roc-by-group",
         "ROC curves by group",
-        pd.concat(parts, ignore_index=True)[["group", "threshold", "fpr", "tpr"]],
+        numbers,
         f"groups of fewer than {smallest(bundle)} rows, and more than the {DRAWN} largest. The areas under the curves "
         "are in the table of groups; where they differ by little, that may be chance.",
         f"reading.roc_by(bundle, {attributes(bundle)[attribute]!r})",
     )
 
 
+@once
 def small(bundle: Bundle, attribute: str) -> pd.DataFrame:
     """The groups with too few rows for a reliable rate, and what their rows show all the same."""
     found = reading.small_groups(bundle, attributes(bundle)[attribute])
@@ -195,14 +207,12 @@ def behind(bundle: Bundle, attribute: str, rate: str, threshold: str = "") -> di
     own = attributes(bundle)[attribute]
     found = _recut(bundle, attribute, threshold)
     at = f"reading.recut(bundle, {own!r}, {asked(bundle, attribute, threshold)!r})" if found else ""
-    gaps = pd.DataFrame([vars(gap) | {"estimate": str(gap.estimate)} for gap in _gaps(bundle, attribute, found)])
-    groups = pd.DataFrame(reading.groups(bundle, own) if found is None else found.rows)
     measured = panels.replanned(bundle, "bias") if panels.has_source(bundle) else ""
     made = [
         (
             "rates",
             "Rates by group",
-            rates(bundle, attribute, rate, threshold),
+            lambda: rates(bundle, attribute, rate, threshold),
             "why groups differ. The rows of a group are a sample: the interval says how far the rate of others like "
             "them may be off, not whether the labels are right.",
             f"{at}.rates({rate!r})" if at else f"reading.rates(bundle, {own!r}, {rate!r})",
@@ -210,14 +220,16 @@ def behind(bundle: Bundle, attribute: str, rate: str, threshold: str = "") -> di
         (
             "gaps",
             "Gaps between groups",
-            gaps,
+            lambda: pd.DataFrame(
+                [vars(gap) | {"estimate": str(gap.estimate)} for gap in _gaps(bundle, attribute, found)]
+            ),
             "gaps by what the data do not name, nor that no gap means no harm: see what would have failed.",
             f"{at}.gaps" if at else f"reading.gaps(bundle, {own!r})",
         ),
         (
             "groups",
             "Counts by group",
-            groups,
+            lambda: pd.DataFrame(reading.groups(bundle, own) if found is None else found.rows),
             "people who are not in the data, and rows that name no group.",
             f"{at}.groups" if at else f"reading.groups(bundle, {own!r})",
         ),

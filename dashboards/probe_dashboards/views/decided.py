@@ -13,6 +13,7 @@ from probe.statistics import Estimate
 from probe_dashboards.views import examples
 from probe_dashboards.views.examples import ANY
 from probe_dashboards.views.links import Link, address
+from probe_dashboards.views.once import once
 from probe_dashboards.views.panels import Panel
 from probe_dashboards.views.words import unbroken
 
@@ -33,6 +34,7 @@ def classes(bundle: Bundle, one: str) -> dict[str, str]:
     return examples.classes(bundle, one)
 
 
+@once
 def confusion(bundle: Bundle, run: str, one: str) -> pd.DataFrame:
     """Counts and shares of the rows of each class, which lead to these rows; of many classes the frequent mistakes."""
     counts = reading.confusion(bundle, label(bundle, one))
@@ -50,6 +52,7 @@ def confusion(bundle: Bundle, run: str, one: str) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=["Label", *(f"Answer: {name}" for name in names), "All"])
 
 
+@once
 def by_class(bundle: Bundle, run: str, one: str) -> pd.DataFrame:
     """Precision and recall of each class that is a label or an answer, with the rows that each is a share of."""
     found, smallest = reading.by_class(bundle, label(bundle, one)), bundle.manifest.plan.bias.min_group_size
@@ -73,6 +76,7 @@ def by_class(bundle: Bundle, run: str, one: str) -> pd.DataFrame:
     return table if table["Note"].any() else table.drop(columns="Note")
 
 
+@once
 def never(bundle: Bundle, one: str) -> str:
     """How many classes are neither a label nor an answer of any row, as a sentence; empty if all are."""
     found = reading.by_class(bundle, label(bundle, one))
@@ -107,6 +111,7 @@ def operating(bundle: Bundle, label: str, of: str) -> tuple[float, float] | None
     return (1 - at["recall"], 1 - at["fpr"]) if first else (at["fpr"], at["recall"])
 
 
+@once
 def threshold(bundle: Bundle, run: str, one: str, cut: float) -> pd.DataFrame:
     """What a threshold would give: the four counts, which lead to their rows, and the rates."""
     name, used = label(bundle, one), own(bundle, one)
@@ -143,9 +148,13 @@ def panel(bundle: Bundle, name: str, one: str, of: str = "") -> Panel:
     title, lacks = PANELS[name]
     given = [repr(each) for each in (label(bundle, one), of)]
     asked = ", ".join(["bundle", *(given if of else [each for each in given[:1] if each != "''"])])
-    numbers = getattr(reading, name)(bundle, *([label(bundle, one), of] if of else [label(bundle, one)]))
-    if name == "confusion":
-        numbers = numbers.rename_axis("label").reset_index()
+
+    def numbers() -> pd.DataFrame:
+        found: pd.DataFrame = getattr(reading, name)(
+            bundle, *([label(bundle, one), of] if of else [label(bundle, one)])
+        )
+        return found.rename_axis("label").reset_index() if name == "confusion" else found
+
     return Panel(name.replace("_", "-"), title, numbers, lacks, f"reading.{name}({asked})")
 
 

@@ -14,6 +14,7 @@ from probe.formatting import share
 from probe.text import visible
 from probe_dashboards import state
 from probe_dashboards.views import flips, instance
+from probe_dashboards.views.once import once
 
 ANY = "any"
 EXPLAINED = {"explained": "explained examples", "all": "all examples"}
@@ -90,6 +91,7 @@ def groups(bundle: Bundle, attribute: str) -> dict[str, str]:
     return state.slugs(sorted(column.dropna().unique()))
 
 
+@once
 def found(bundle: Bundle, wanted: Wanted) -> list[int]:
     """The rows that match, ascending."""
     labels, answers, sure = _answers(bundle)
@@ -165,6 +167,7 @@ def named(bundle: Bundle, answers: NDArray[Any]) -> NDArray[Any]:
     return np.array([instance.in_words(bundle, each) for each in answers], dtype=object)
 
 
+@once
 def titles(bundle: Bundle, rows: list[int]) -> dict[str, str]:
     """One line per row: its number, answer and probability, whether that is right, and the label."""
     labels, answers, sure = _answers(bundle)

@@ -19,6 +19,7 @@ from probe.statuses import STATUSES
 from probe.text import visible
 from probe_dashboards.views import panels, quality, ran
 from probe_dashboards.views.instance import classes, drawer, example, features, words
+from probe_dashboards.views.once import once
 from probe_dashboards.views.panels import Panel
 from probe_dashboards.views.words import correlation, md, unbroken
 
@@ -75,6 +76,7 @@ def values(bundle: Bundle, row: int, method: str) -> Array:
     return _explanation(bundle, row, method, "values")
 
 
+@once
 def scale(bundle: Bundle, row: int, method: str, shown: str = SHARES) -> str:
     """What the colours or widths of a method's drawing stand for; empty where it says so itself."""
     return drawer(bundle).key(example(bundle, row), drawn(bundle, row, method, shown))
@@ -132,6 +134,7 @@ def attributions(bundle: Bundle, row: int) -> pd.DataFrame:
     return frame.iloc[order(bundle, row)].reset_index(drop=True)
 
 
+@once
 def badges(bundle: Bundle, method: str) -> list[str]:
     """What was measured of a method over all explained examples, and what follows from it, as Markdown."""
     if not bundle.has("tables/readings.csv"):
@@ -143,6 +146,7 @@ def badges(bundle: Bundle, method: str) -> list[str]:
     ]
 
 
+@once
 def agreement(bundle: Bundle, row: int) -> pd.DataFrame:
     """Spearman's rank correlation between what the methods attribute to the features; NaN for a constant one."""
     found = correlations(bundle, row)
@@ -162,6 +166,7 @@ def correlations(bundle: Bundle, row: int) -> dict[tuple[str, str], float]:
     )
 
 
+@once
 def meanings(bundle: Bundle, row: int) -> pd.DataFrame:
     """Of each method what its values mean: of which output, with which settings, and what they add up to."""
     lines = []
@@ -198,6 +203,7 @@ def sums(bundle: Bundle, row: int, method: str) -> str:
     return f"{total}; no promise was measured"
 
 
+@once
 def here(bundle: Bundle, row: int) -> pd.DataFrame:
     """The quality of each method for this example, and on average over all that were explained."""
     found = []
@@ -218,6 +224,7 @@ def here(bundle: Bundle, row: int) -> pd.DataFrame:
     return pd.DataFrame(found, columns=["Method", "Measure", "For this example", "On average", "Better"])
 
 
+@once
 def overlap(bundle: Bundle, row: int) -> pd.DataFrame:
     """How many of its top features each method shares with each other one."""
     names = [visible(name) for name in method_titles(bundle).values()]

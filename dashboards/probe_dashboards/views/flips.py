@@ -11,6 +11,7 @@ from probe.audit import Bundle, reading
 from probe.text import visible
 from probe_dashboards import state
 from probe_dashboards.views import attacked
+from probe_dashboards.views.once import once
 
 Array = NDArray[Any]
 
@@ -70,6 +71,7 @@ def attacks_of(bundle: Bundle, norm: str = "") -> reading.Attacks:
     return reading.attacks(bundle)[known.index(norm) if norm in known else 0]
 
 
+@once
 def flips(bundle: Bundle, norm: str = "") -> Flips:
     """What attacks of a norm made of each row; without attacks every row is one that was not attacked."""
     found = reading.attacks(bundle)

@@ -11,6 +11,7 @@ from probe.audit import Bundle, reading
 from probe.errors import IntegrityError
 from probe.formatting import share
 from probe.text import visible
+from probe_dashboards.views.once import once
 from probe_dashboards.views.words import number
 
 Array = NDArray[Any]
@@ -87,6 +88,7 @@ def words(bundle: Bundle, row: int) -> list[str]:
     return [] if found is None else [visible(word) for word in found.words]
 
 
+@once
 def cells(bundle: Bundle, row: int) -> pd.DataFrame:
     """The example as a table of features and values."""
     if len(words(bundle, row)) == len(features(bundle, row)):
@@ -111,6 +113,7 @@ def in_words(bundle: Bundle, answer: Any) -> str:
     return visible(reading.answer_name(bundle.manifest, answer))
 
 
+@once
 def ranking(bundle: Bundle, row: int, count: int = 5) -> pd.DataFrame:
     """The most probable classes; of several labels each of them."""
     stored, names, meaning = bundle.arrays("predictions"), classes(bundle), bundle.manifest.task

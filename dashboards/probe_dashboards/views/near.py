@@ -8,6 +8,7 @@ from probe.audit import Bundle, reading
 from probe.formatting import count, digits, share
 from probe_dashboards.views import examples, instance
 from probe_dashboards.views.links import Link, address
+from probe_dashboards.views.once import once
 from probe_dashboards.views.panels import Panel
 
 SIDES = {"same": "With the same answer", "other": "With another answer"}
@@ -42,6 +43,7 @@ def why_none(bundle: Bundle, row: int) -> str:
     return "This audit does not tell which rows are near, as it is of an older version; run it again to find them."
 
 
+@once
 def table(bundle: Bundle, run: str, side: Sequence[reading.Neighbour]) -> pd.DataFrame:
     """The rows of one side; the number of a row leads to its page."""
     answers, labels, sure = reading.decisions(bundle), bundle.arrays("predictions")["labels"], reading.sureness(bundle)

@@ -7,6 +7,7 @@ from probe.audit import Bundle, reading
 from probe.formatting import interval, share
 from probe.text import visible
 from probe_dashboards.views.links import Link, address
+from probe_dashboards.views.once import once
 from probe_dashboards.views.panels import Panel
 from probe_dashboards.views.words import estimate, unbroken
 
@@ -16,6 +17,7 @@ def present(bundle: Bundle) -> bool:
     return bool(reading.measured(bundle, kind="predictions"))
 
 
+@once
 def measures(bundle: Bundle) -> pd.DataFrame:
     """Accuracy, calibration error and area under ROC, each with its interval."""
     rows = [(visible(row.named), unbroken(row.written), row.counted) for row in _measured(bundle)]
@@ -24,11 +26,15 @@ def measures(bundle: Bundle) -> pd.DataFrame:
 
 def panel(bundle: Bundle) -> Panel:
     """What stands behind the numbers over all rows."""
-    lines = [(m.metric, m.item, m.value, m.low, m.high, m.n, m.status) for m in _measured(bundle)]
+
+    def numbers() -> pd.DataFrame:
+        lines = [(m.metric, m.item, m.value, m.low, m.high, m.n, m.status) for m in _measured(bundle)]
+        return pd.DataFrame(lines, columns=["metric", "item", "value", "low", "high", "n", "status"])
+
     return Panel(
         "measures",
         "Performance on all rows",
-        pd.DataFrame(lines, columns=["metric", "item", "value", "low", "high", "n", "status"]),
+        numbers,
         "for whom the model is right: an average hides groups and classes, which are below.",
         "reading.measured(bundle, kind='predictions')",
     )
@@ -40,7 +46,7 @@ def bin_panel(bundle: Bundle, label: str = "") -> Panel:
     return Panel(
         f"calibration-{labels.index(label)}" if label else "calibration",
         f"Calibration of {label}" if label else "Calibration",
-        reading.reliability(bundle)[label],
+        lambda: reading.reliability(bundle)[label],
         "whether the model is calibrated for each group or class; with other bins the picture changes.",
         f"reading.reliability(bundle)[{label!r}]",
     )

@@ -17,6 +17,7 @@ from probe.statuses import look
 from probe.text import visible
 from probe_dashboards import state
 from probe_dashboards.views import ran
+from probe_dashboards.views.once import once
 from probe_dashboards.views.panels import Panel
 from probe_dashboards.views.words import number, status, unbroken
 
@@ -69,6 +70,7 @@ def by_row(bundle: Bundle, step: StepRecord, record: Reading) -> tuple[NDArray[A
     return bundle.derived(("by row", step.name, record.metric), lambda: _by_row(bundle.arrays(step.name), record))
 
 
+@once
 def table(bundle: Bundle, metric: str) -> pd.DataFrame:
     """The spread of a metric, a line for each method, as Markdown."""
     lines = []
@@ -109,6 +111,7 @@ def worst(bundle: Bundle, metric: str, method: str) -> dict[str, str]:
     return {str(int(each.rows[at])): number(float(each.values[at]), each.over.unit) for at in each.worst[:WORST]}
 
 
+@once
 def believed(bundle: Bundle) -> pd.DataFrame:
     """For each method what its checks say of it, and what it cost, as Markdown; the most reliable first."""
     lines = []
@@ -127,6 +130,7 @@ def believed(bundle: Bundle) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=heads)
 
 
+@once
 def ranks(bundle: Bundle) -> tuple[pd.DataFrame, str]:
     """The rank of each method by each measure that all have, the best first, and what the ranks say; empty if none."""
     found = reading.ranked(bundle)
@@ -146,6 +150,7 @@ def ranks(bundle: Bundle) -> tuple[pd.DataFrame, str]:
     return pd.DataFrame(rows, columns=["Method", "Mean rank", "Best to worst", *names]), reading.ranks_note(found)
 
 
+@once
 def summary(bundle: Bundle) -> str:
     """Which methods can be relied on, in a sentence."""
     titles, sure, unsure, checked = ran.titles(bundle, "explainer"), list[str](), list[str](), False
@@ -174,15 +179,19 @@ def panel(bundle: Bundle, metric: str) -> Panel:
     """What stands behind the spread of a metric: its number on every row, by method."""
     found = spreads(bundle, metric)
     name = found[0].over.metric if found else metric
-    lines = [
-        (each.title, int(row), float(value))
-        for each in found
-        for row, value in zip(each.rows, each.values, strict=True)
-    ]
+
+    def numbers() -> pd.DataFrame:
+        lines = [
+            (each.title, int(row), float(value))
+            for each in found
+            for row, value in zip(each.rows, each.values, strict=True)
+        ]
+        return pd.DataFrame(lines, columns=["method", "row", name])
+
     return Panel(
         "quality",
         "Quality row by row",
-        pd.DataFrame(lines, columns=["method", "row", name]),
+        numbers,
         LACKS,
         f"[row for row in reading.measured(bundle, kind='explainer') if row.metric == {name!r}]",
     )
@@ -190,16 +199,20 @@ def panel(bundle: Bundle, metric: str) -> Panel:
 
 def costs(bundle: Bundle) -> Panel:
     """What stands behind the verdict on the methods: every number of theirs, and its cost."""
-    lines = [
-        (m.method, m.metric, m.value, m.low, m.high, m.n, m.status, step.forward, step.backward, step.seconds)
-        for step in ran.steps(bundle, "explainer").values()
-        for m in reading.measured(bundle, step=step.name)
-    ]
-    heads = ["method", "metric", "value", "low", "high", "n", "status", "forward", "backward", "seconds"]
+
+    def numbers() -> pd.DataFrame:
+        lines = [
+            (m.method, m.metric, m.value, m.low, m.high, m.n, m.status, step.forward, step.backward, step.seconds)
+            for step in ran.steps(bundle, "explainer").values()
+            for m in reading.measured(bundle, step=step.name)
+        ]
+        heads = ["method", "metric", "value", "low", "high", "n", "status", "forward", "backward", "seconds"]
+        return pd.DataFrame(lines, columns=heads)
+
     return Panel(
         "methods",
         "Checks and costs",
-        pd.DataFrame(lines, columns=heads),
+        numbers,
         "methods that the plan does not name, and checks that were not made. A method that passes can still be wrong "
         "about one row.",
         "reading.measured(bundle, kind='explainer')",

@@ -47,7 +47,9 @@ def linked(bundle: Bundle, kind: str, frame: pd.DataFrame) -> pd.DataFrame:
         Link(title, f"methods?{urlencode({'m': steps[title]})}") if steps.get(title) in known else title
         for title in frame.iloc[:, 0]
     ]
-    return pd.concat([pd.Series(cells, frame.index, name=frame.columns[0], dtype=object), frame.iloc[:, 1:]], axis=1)
+    found = frame.copy(deep=False)
+    found.isetitem(0, pd.Series(cells, dtype=object).array)
+    return found
 
 
 @lru_cache(maxsize=100)

@@ -13,6 +13,7 @@ from probe.text import visible
 from probe_dashboards import state
 from probe_dashboards.views import attacked, panels
 from probe_dashboards.views.flips import attacks_of, flips, norms
+from probe_dashboards.views.once import once
 from probe_dashboards.views.panels import Panel
 from probe_dashboards.views.words import number, unbroken
 
@@ -33,6 +34,7 @@ def reason(bundle: Bundle, aspect: str) -> str:
     return f"{'; '.join(notes)}."
 
 
+@once
 def choices(bundle: Bundle, norm: str = "") -> dict[str, str]:
     """What the curves can be drawn by: id to title."""
     found = attacks_of(bundle, norm)
@@ -67,6 +69,7 @@ def drawn(bundle: Bundle, by: str, norm: str = "") -> dict[str, plots.Curve]:
     }
 
 
+@once
 def shown(bundle: Bundle, by: str, norm: str = "") -> pd.DataFrame:
     """The same as text: an estimate with its interval for each radius."""
     found = curves(bundle, by, norm)
@@ -84,11 +87,13 @@ def bracketed(bundle: Bundle, norm: str = "") -> bool:
     return bool(reading.brackets_of(attacks_of(bundle, norm)))
 
 
+@once
 def verdict(bundle: Bundle) -> str:
     """What came of the attacks, in a sentence."""
     return visible(reading.verdict(bundle)[0])
 
 
+@once
 def breakdown(bundle: Bundle, norm: str = "") -> pd.DataFrame:
     """The share of the attacked examples by the smallest radius at which any attack flips them, with its interval."""
     found = flips(bundle, norm)
@@ -103,6 +108,7 @@ def breakdown(bundle: Bundle, norm: str = "") -> pd.DataFrame:
     return pd.DataFrame({"smallest radius": names, "examples": counts, "share": shares, "low": low, "high": high})
 
 
+@once
 def middle(bundle: Bundle, norm: str = "") -> str:
     """The smallest radius by which half of the examples that were right are flipped, in a sentence."""
     found = flips(bundle, norm)
@@ -127,12 +133,7 @@ def not_tried(bundle: Bundle) -> list[str]:
 
 def behind(bundle: Bundle, by: str, norm: str = "") -> dict[str, Panel]:
     """What stands behind the curves, the budgets of single examples, and how the attacks were run."""
-    found, own = flips(bundle, norm), attacks_of(bundle, norm)
-    rows = [int(row) for row in np.flatnonzero(found.state != "untried")]
-    budgets = pd.DataFrame(
-        [(row, found.called(str(found.state[row])), *(found.alone(name, row) for name in found.by)) for row in rows],
-        columns=["row", "state", *found.by],
-    )
+    own = attacks_of(bundle, norm)
     at = list(norms(bundle)).index(norm) if norm in norms(bundle) else 0
     curve = f"reading.attacks(bundle)[{at}]"
     if by == ATTACK and bracketed(bundle, norm):
@@ -150,7 +151,7 @@ def behind(bundle: Bundle, by: str, norm: str = "") -> dict[str, Panel]:
         "curves": Panel(
             "curves",
             f"{own.measure} by radius",
-            table(bundle, by, norm),
+            lambda: table(bundle, by, norm),
             "that the model withstands what was not tried: attacks that find nothing prove nothing.",
             curve,
             again,
@@ -158,14 +159,14 @@ def behind(bundle: Bundle, by: str, norm: str = "") -> dict[str, Panel]:
         "budgets": Panel(
             "budgets",
             "Smallest radius of each example",
-            budgets,
+            lambda: _budgets(bundle, norm),
             "the true smallest change: a better attack may flip an example at a smaller radius.",
             "{step.name: bundle.arrays(step.name)['success'] for step in reading.steps(bundle.manifest, 'attack')}",
         ),
         "attacks": Panel(
             "attacks",
             "How the attacks were run",
-            settings(bundle),
+            lambda: settings(bundle),
             "attacks that the plan does not name.",
             "reading.tried(bundle.manifest)",
             again,
@@ -173,6 +174,16 @@ def behind(bundle: Bundle, by: str, norm: str = "") -> dict[str, Panel]:
     }
 
 
+def _budgets(bundle: Bundle, norm: str) -> pd.DataFrame:
+    found = flips(bundle, norm)
+    rows = [int(row) for row in np.flatnonzero(found.state != "untried")]
+    return pd.DataFrame(
+        [(row, found.called(str(found.state[row])), *(found.alone(name, row) for name in found.by)) for row in rows],
+        columns=["row", "state", *found.by],
+    )
+
+
+@once
 def movable(bundle: Bundle, norm: str = "") -> pd.DataFrame:
     """The share of right answers, or of rows away from the goal, whose input the attacks could change at all."""
     found = attacks_of(bundle, norm)
@@ -182,6 +193,7 @@ def movable(bundle: Bundle, norm: str = "") -> pd.DataFrame:
     )
 
 
+@once
 def besides(bundle: Bundle) -> pd.DataFrame:
     """Other metrics of the attacks."""
     found = [row for row in reading.measured(bundle, kind="attack") if row.metric not in JUDGED]
@@ -189,6 +201,7 @@ def besides(bundle: Bundle) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=["Attack", "Measure", "Estimate [95 % interval]", "n"])
 
 
+@once
 def first_successes(bundle: Bundle, norm: str = "") -> pd.DataFrame:
     """How many examples each attack breaks for the first time at each radius."""
     lines, called, own = [], titles(bundle.manifest, "attack"), attacks_of(bundle, norm).family
@@ -219,6 +232,7 @@ def first_successes(bundle: Bundle, norm: str = "") -> pd.DataFrame:
     return pd.DataFrame(lines)
 
 
+@once
 def settings(bundle: Bundle) -> pd.DataFrame:
     """How each attack was run, at every radius of the grid, and what it cost."""
     lines = [

@@ -17,6 +17,7 @@ from probe_dashboards.views import examples
 from probe_dashboards.views.examples import ANY, Wanted
 from probe_dashboards.views.flips import Flips, every
 from probe_dashboards.views.links import Link, address
+from probe_dashboards.views.once import once
 from probe_dashboards.views.panels import Panel
 
 PAGE = 50  # rows of a page
@@ -38,6 +39,7 @@ def sorts(bundle: Bundle, one: str = ANY) -> dict[str, str]:
     return known | {key: _flipped(found) for key, found in _by_norm(bundle).items()}
 
 
+@once
 def ordered(bundle: Bundle, wanted: Wanted, sort: str = "row", order: str = "up") -> list[int]:
     """The rows that match, sorted; rows without a value come last."""
     found = np.array(examples.found(bundle, wanted), dtype=int)
@@ -86,6 +88,7 @@ def table(bundle: Bundle, rows: Sequence[int], one: str = ANY, *, exact: bool = 
     return pd.DataFrame(columns)
 
 
+@once
 def linked(bundle: Bundle, rows: Sequence[int], run: str, wanted: Wanted) -> pd.DataFrame:
     """The table of these rows; the number of a row leads to its page, which steps through the rows that match."""
     shown, asked = table(bundle, rows, wanted.one), query(wanted)
@@ -109,7 +112,7 @@ def panel(bundle: Bundle, wanted: Wanted, sort: str, order: str, shown: Sequence
     return Panel(
         "rows",
         "Rows of this page",
-        table(bundle, shown, wanted.one, exact=True),
+        lambda: table(bundle, shown, wanted.one, exact=True),
         "the inputs of these rows, unless they were explained or are among the first that were attacked.",
         "from probe_dashboards.views import rows\nfrom probe_dashboards.views.examples import Wanted\n\n"
         f"wanted = Wanted({said})\n"

@@ -1,5 +1,6 @@
 """Parts of the table and how the model does on each; how far off numbers are."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from probe.text import visible
 from probe_dashboards.views import examples
 from probe_dashboards.views.examples import ANY
 from probe_dashboards.views.links import Link, address
+from probe_dashboards.views.once import once
 from probe_dashboards.views.panels import Panel
 from probe_dashboards.views.words import unbroken
 
@@ -28,6 +30,7 @@ def name(bundle: Bundle, one: str) -> str:
     return "" if bundle.manifest.task.one_class or one == ANY else examples.ones(bundle)[one]
 
 
+@once
 def slices(bundle: Bundle, run: str, one: str) -> pd.DataFrame:
     """Each group and each pair of groups, the worst first and small ones last; its rows are a link away."""
     found, lines = reading.slices(bundle, name(bundle, one)), []
@@ -55,19 +58,23 @@ def slices(bundle: Bundle, run: str, one: str) -> pd.DataFrame:
 
 def slice_panel(bundle: Bundle, one: str) -> Panel:
     """What stands behind the slices."""
-    named, found = name(bundle, one), reading.slices(bundle, name(bundle, one))
-    for column in ("attribute", "group"):
-        found[column] = [" x ".join(each) for each in found[column]]
+    named = name(bundle, one)
+
+    def numbers() -> pd.DataFrame:
+        found = reading.slices(bundle, named)
+        return found.assign(**{key: [" x ".join(each) for each in found[key]] for key in ("attribute", "group")})
+
     return Panel(
         "slices",
         "Slices",
-        found,
+        numbers,
         "slices by anything but the groups that the data name. Each interval is of its own slice: among many slices "
         "some look bad by chance, so that the worst one is a question, not a finding.",
         f"reading.slices(bundle{f', {named!r}' if named else ''})",
     )
 
 
+@once
 def distribution(bundle: Bundle, run: str, one: str) -> pd.DataFrame:
     """How many errors lie in each bin; the rows of a bin are a link away."""
     found = reading.distribution(bundle, name(bundle, one))
@@ -80,6 +87,7 @@ def distribution(bundle: Bundle, run: str, one: str) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=["Error", "Rows"])
 
 
+@once
 def quantiles(bundle: Bundle, one: str) -> pd.DataFrame:
     """The errors in a few numbers."""
     found = reading.errors(bundle, name(bundle, one))["error"].to_numpy()
@@ -93,6 +101,7 @@ def quantiles(bundle: Bundle, one: str) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=["Over all rows", "Error", "Absolute error"])
 
 
+@once
 def predicted(bundle: Bundle, one: str) -> pd.DataFrame:
     """Mean answer and mean absolute error in tenths of the rows, by label."""
     lines = [
@@ -112,8 +121,13 @@ def error_panel(bundle: Bundle, kind: str, one: str) -> Panel:
     """What stands behind a part of the page of a regression."""
     title, lacks = PANELS[kind]
     named = name(bundle, one)
-    numbers = getattr(reading, kind)(bundle, named)
-    return Panel(kind, title, numbers, lacks, f"reading.{kind}(bundle{f', {named!r}' if named else ''})")
+    return Panel(
+        kind,
+        title,
+        partial(getattr(reading, kind), bundle, named),
+        lacks,
+        f"reading.{kind}(bundle{f', {named!r}' if named else ''})",
+    )
 
 
 PANELS = {

@@ -16,6 +16,7 @@ from probe.errors import ProbeError
 from probe.formatting import DASH
 from probe.statuses import STATUSES, look
 from probe.text import visible
+from probe_dashboards.views.once import once
 from probe_dashboards.views.panels import Panel
 from probe_dashboards.views.words import md, number, status, unbroken
 
@@ -46,17 +47,20 @@ def checks(bundle: Bundle) -> str:
     return ", ".join(f"{n} {visible(name)}" for name, n in seen.most_common())
 
 
+@once
 def verdict(bundle: Bundle) -> list[str]:
     """The audit in a few sentences."""
     return [visible(sentence) for sentence in reading.verdict(bundle)]
 
 
+@once
 def sentences(bundle: Bundle) -> dict[str, str]:
     """The audit in three sentences, by what each says."""
     heads = ("What was tested", "What failed, and where it breaks", "What was not tested")
     return dict(zip(heads, map(visible, reading.sentences(bundle)), strict=True))
 
 
+@once
 def few_rows(bundle: Bundle) -> str:
     """The groups with too few rows, in a line; empty if there are none."""
     return visible(reading.few_rows(bundle))
@@ -79,11 +83,10 @@ def behind(bundle: Bundle, wanted: str = "all") -> Panel:
         "seed",
         "note",
     )
-    numbers = pd.DataFrame([{key: getattr(f, key) for key in kept} for f in found], columns=list(kept))
     return Panel(
         "findings",
         "Findings",
-        numbers,
+        lambda: pd.DataFrame([{key: getattr(f, key) for key in kept} for f in found], columns=list(kept)),
         "checks that the plan does not ask for; that a check passed says nothing of what it does not measure.",
         "[finding for finding in bundle.manifest.findings]"
         if wanted == "all"
@@ -113,16 +116,24 @@ def report(bundle: Bundle) -> bytes | None:
 CHANGED = b"The report has changed since its page was shown; load the page again."
 
 
+@once
+def has_report(bundle: Bundle) -> bool:
+    """Whether it was."""
+    return report(bundle) is not None
+
+
 def write_report(bundle: Bundle) -> str:
     """The command that writes the report."""
     return f"probe report {shlex.quote(str(bundle.folder))}"
 
 
+@once
 def groups(bundle: Bundle, wanted: str = "all") -> list[Group]:
     """The findings by aspect, all of them or those of one status, ready for a table that reads Markdown."""
     return [_group(part) for part in reading.register(bundle.manifest, "" if wanted == "all" else wanted)]
 
 
+@once
 def subject(bundle: Bundle) -> pd.DataFrame:
     """What was audited, on what, with what."""
     m = bundle.manifest
@@ -152,6 +163,7 @@ def digests(bundle: Bundle) -> str:
     return "\n".join(f"{name:9}{visible(value)}" for name, value in parts.items())
 
 
+@once
 def not_run(bundle: Bundle, aspect: str = "") -> pd.DataFrame:
     """What was not measured, and why: findings and steps that did not run, and steps that never started."""
     missing = reading.missing(bundle, aspect)

@@ -7,6 +7,7 @@ from probe.audit import Bundle, reading
 from probe.text import visible
 from probe_dashboards.views import ran
 from probe_dashboards.views.instance import drawer
+from probe_dashboards.views.once import once
 from probe_dashboards.views.panels import Panel
 
 LISTED = 10  # features that a chart lists
@@ -31,6 +32,7 @@ def listed(bundle: Bundle) -> list[int]:
     return plots.shared_order([each.sizes for each in _swarms(bundle).values()])[:LISTED]
 
 
+@once
 def table(bundle: Bundle) -> pd.DataFrame:
     """The mean absolute value of each feature by each method."""
     names, titles = bundle.manifest.data.features, ran.titles(bundle, "explainer")
@@ -43,11 +45,15 @@ def table(bundle: Bundle) -> pd.DataFrame:
 def panel(bundle: Bundle) -> Panel:
     """What stands behind the figure: the mean absolute value of every feature by every method."""
     titles, names = ran.titles(bundle, "explainer"), bundle.manifest.data.features
-    numbers = {titles[method]: each.sizes for method, each in _swarms(bundle).items()}
+
+    def numbers() -> pd.DataFrame:
+        sizes = {titles[method]: each.sizes for method, each in _swarms(bundle).items()}
+        return pd.DataFrame({"feature": list(names), **sizes})
+
     return Panel(
         "together",
         "Mean absolute values by feature",
-        pd.DataFrame({"feature": list(names), **numbers}),
+        numbers,
         LACKS,
         "{step.id: reading.swarm(bundle, step).sizes for step in reading.steps(bundle.manifest, 'explainer')}",
     )
