@@ -26,7 +26,7 @@ THEIRS = jaxtyping.jaxtyped
 CONF = BeartypeConf(is_pep484_tower=True, violation_type=jaxtyping.TypeCheckError)
 _ARRAY, _TUPLE, _CLASS, _LITERAL, _PLAIN, _OTHER = range(6)
 _HOW: dict[type, int] = {}
-FIRST, ONE_IN = 20, 16
+FIRST, ONE_IN = 5, 16
 VARIABLE = inspect.CO_VARARGS | inspect.CO_VARKEYWORDS
 _test = 0
 

@@ -10,7 +10,17 @@ from probe.method import Method
 from probe.registry import discover
 
 M = TypeVar("M", bound=Method)
-MOST = {"steps": 12, "max_queries": 60, "draws": 25, "queries": 40, "samples": 120}
+MOST = {
+    "steps": 12,
+    "max_queries": 60,
+    "draws": 25,
+    "queries": 40,
+    "samples": 120,
+    "angles": 5,
+    "shifts": 3,
+    "rounds": 2,
+    "halvings": 3,
+}
 
 
 def light(method: M, **most: int) -> M:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from probe.model import Model
 from probe.tensors import wide
+from tests import checking
 from tests.checking import FIRST, ONE_IN, begin_test, jaxtyped
 
 if TYPE_CHECKING:
@@ -35,6 +36,11 @@ class Row:
     weights: Float[Tensor, " features"]
 
 
+@pytest.fixture
+def every_call_is_checked(monkeypatch):
+    monkeypatch.setattr(checking, "FIRST", 100)
+
+
 def test_axes_of_one_name_are_equally_long_in_arguments_and_result():
     assert product(torch.ones(2, 3), torch.ones(3, 4)).shape == (2, 4)
     with pytest.raises(TypeCheckError, match="inner"):
@@ -51,6 +57,7 @@ def test_shape_names_are_checked_per_call():
     assert both(torch.ones(2, 3)).shape == (2, 2)
 
 
+@pytest.mark.usefixtures("every_call_is_checked")
 def test_each_kind_of_result_is_checked_also_where_the_arguments_are_of_kinds_seen_before():
     results = [torch.ones(2, 3), torch.ones(2, 3), torch.ones(3, 3), torch.ones(2, 3).long(), "text"]
 
@@ -72,6 +79,7 @@ def test_each_kind_of_result_is_checked_also_where_the_arguments_are_of_kinds_se
         taken(which=torch.ones(2, 4), rows=None)
 
 
+@pytest.mark.usefixtures("every_call_is_checked")
 def test_literal_values_and_the_arguments_of_methods_and_generators_are_checked_at_each_call():
     class Rows(list):
         @jaxtyped

@@ -30,6 +30,9 @@ SMALL = {
     "queries": 30,
     "max_queries": 30,
     "candidates": 4,
+    "angles": 5,
+    "shifts": 3,
+    "rounds": 2,
 }
 GIVEN = {
     "flip": {"of": 1},
@@ -67,14 +70,14 @@ def made(family, name, **settings):
 def compared(device, method, *asks, stays=True):
     """Ask models of the cases on both devices; how many gave an answer, on the device if it `stays`, no refusal.
 
-    A method is asked about every third case, which third depends on its name, and on until one is answered. Of several
-    questions each case is asked one, in turn.
+    A method is asked about two cases, which depend on its name, and on until one is answered. Of several questions each
+    case is asked one, in turn.
     """
     placed = device if stays else None
     answered, first = 0, sum(method.encode())
-    thirds = [[*CASES.items()][(first + at) % 3 :: 3] for at in range(3)]
-    for at, ((name, build), ask) in enumerate(zip(chain(*thirds), cycle(asks), strict=False)):
-        if answered and at >= len(thirds[0]):
+    cases = chain(*([*CASES.items()][(first + at) % 4 :: 4] for at in range(4)))
+    for at, ((name, build), ask) in enumerate(zip(cases, cycle(asks), strict=False)):
+        if answered and at >= 2:
             break
         case = build()
         expected, found = (

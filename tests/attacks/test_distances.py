@@ -100,7 +100,7 @@ def test_whole_numbers_go_one_beyond_a_boundary_on_which_they_lie(attack):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("attack", [DeepFool(), FMN(), CarliniWagner()], ids=repr)
+@pytest.mark.parametrize("attack", [DeepFool(), FMN(), CarliniWagner(steps=40, rounds=4)], ids=repr)
 def test_the_unit_of_inputs_without_bounds_does_not_matter(attack):
     _, weight, x, labels = problem(2)
     found = [

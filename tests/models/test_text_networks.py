@@ -184,7 +184,7 @@ def test_absent_words_stay_vectors_of_0_whatever_training_does(architecture, eas
 @pytest.mark.slow
 def test_text_networks_learn_an_easy_language(architecture, easy):
     network = build(architecture, SMALL[architecture])
-    settings = Settings(epochs=12, batch_size=20, learning_rate=2e-2, augment={"omit": 0.1})
+    settings = Settings(epochs=6, batch_size=20, learning_rate=2e-2, augment={"omit": 0.1})
     trained = fit(network, easy, settings, device=CPU, progress=lambda line: None)
     assert trained.best.accuracy > 0.9
 

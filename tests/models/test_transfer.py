@@ -192,7 +192,7 @@ def test_transfer_beats_training_from_scratch_on_200_digits():
     ways = {"scratch": replace(recipe.settings, freeze={}, learning_rate=3e-3), "transfer": recipe.settings}
     accuracies = {}
     for name, settings in ways.items():
-        for seed in range(3):
+        for seed in range(2):
             network = build(recipe.architecture, recipe.kwargs)
             begin = learned("fashion-cnn", network, ["head.*"]) if name == "transfer" else None
             fit(network, train, settings, device=CPU, seed=seed, progress=quiet, weights=begin)
