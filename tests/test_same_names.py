@@ -153,3 +153,25 @@ def test_an_output_of_a_regression_without_a_name_is_any():
         probe.Regression(ours).check_names(theirs, "its", "")
     with pytest.raises(DataError):
         probe.Regression(("price",)).check_names(("weight",), "its", "")
+
+
+def test_training_rows_of_pandas_are_taken_by_index_and_columns():
+    space = probe.Space(names=("age", "debt"), bounds=(0.0, 1.0))
+    rows = pd.DataFrame({"debt": [0.1, 0.2, 0.3], "age": [0.9, 0.6, 0.2]}, index=[7, 5, 9])
+    labels = pd.Series([1, 1, 0], index=rows.index)
+
+    def model(rows, labels):
+        return Model(forward=lambda x: 4 * torch.cat([1 - x[:, :1], x[:, :1]], 1), space=space, classes=CLASSES,
+                     training=(rows, labels))  # fmt: skip
+
+    inputs, answers = model(rows, labels).training
+    assert inputs.tolist() == torch.tensor([[0.9, 0.1], [0.6, 0.2], [0.2, 0.3]]).tolist()
+    assert answers.tolist() == [1, 1, 0]
+    for odd, message in [
+        ((rows, labels.sort_index()), "index of its labels differs from that of the rows of Model.training"),
+        ((rows, labels[:2].to_numpy()), "3 rows and 2 labels; give one for each row"),
+        ((rows, labels + 1), "labels of Model.training span 1 to 2, expected 0 to 1 for the classes no, yes"),
+        ((rows, labels.map({0: "no", 1: "yes"})), "the labels of Model.training are a Series, expected a tensor"),
+    ]:
+        with pytest.raises(probe.ProbeError, match=message):
+            model(*odd)

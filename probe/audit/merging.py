@@ -15,11 +15,14 @@ from probe.audit.expected import expected_steps
 from probe.audit.manifest import StepRecord
 from probe.audit.part import GROUPS, NAME, Part, StepPart, read_part
 from probe.audit.pieces import Piece, joined
+from probe.audit.readings import evidence_of
 from probe.contracts import alike
 from probe.errors import ContractError, DataError, ExistsError, IntegrityError
 
 SAME = ("plan", "model", "data")
 COSTS: dict[str, Any] = {"seconds": 0.0, "forward": 0, "backward": 0, "status": "done", "note": "", "readings": ()}
+
+ASKED: dict[str, Any] = {"status": "done", "why": "", "notes": {}}  # what may differ between batches of a metric
 
 
 def merge(parts: str | Path | Sequence[str | Path], folder: str | Path) -> Bundle:
@@ -135,7 +138,10 @@ def _step(held: Sequence[tuple[Part, StepPart]]) -> tuple[StepRecord, Piece | No
     if failed := [step for _, step in held if step.failed >= 0]:
         earliest = min(failed, key=lambda step: step.failed).record
         return replace(record, status=earliest.status, note=earliest.note), None
-    pieces = sorted((piece for part, step in held for piece in part.pieces(step)), key=lambda piece: piece.start)
+    found = [(part, piece) for part, step in held for piece in part.pieces(step)]
+    for part, piece in found:
+        _check_measured(part, piece, found[0], first.name)
+    pieces = sorted((piece for _, piece in found), key=lambda piece: piece.start)
     reached = 0
     for piece in pieces:
         if piece.start != reached:
@@ -151,3 +157,15 @@ def _step(held: Sequence[tuple[Part, StepPart]]) -> tuple[StepRecord, Piece | No
     except ContractError as error:
         return replace(record, status="error", note=str(error)), None
     return replace(record, readings=whole.readings), whole
+
+
+def _check_measured(part: Part, piece: Piece, other: tuple[Part, Piece], step: str) -> None:
+    """Raise IntegrityError unless the metrics of a piece are those of another, and their evidence is there."""
+    asked, others = ([replace(each, **ASKED) for each in of.readings] for of in (piece, other[1]))
+    if asked != others:
+        raise IntegrityError(
+            f"{part.name} has other measurements of {step} than {other[0].name}; run those two shards again"
+        )
+    for reading in piece.readings:
+        if reading.status == "done" and evidence_of(reading.metric) not in piece.arrays:
+            raise IntegrityError(f"{part.name} has no evidence of {reading.metric} of {step}; run that shard again")
