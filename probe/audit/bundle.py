@@ -111,9 +111,11 @@ class Bundle:
 
     def save(self) -> None:
         """Write audit.json atomically."""
-        self.change(evidence_digest=evidence_digest(self.manifest.to_json()))
-        self.change(digest=digest(self.manifest.to_json()))
-        files.replace(self.folder / "audit.json", dump(self.manifest.to_json()))
+        document = self.manifest.to_json()
+        document["evidence_digest"] = evidence_digest(document)
+        document["digest"] = digest(document)
+        self.change(evidence_digest=document["evidence_digest"], digest=document["digest"])
+        files.replace(self.folder / "audit.json", dump(document))
 
     def _parsed(self, file: str, dtype: Any) -> pd.DataFrame:
         """A table of its own for whoever asks; it is parsed once, and the file is checked at each time."""
