@@ -196,10 +196,10 @@ features = ["text"]
 groups = ["author"]
 
 [explain]
-sample = 3
+sample = 1
 
 [attack]
-sample = 6
+sample = 2
 """
 
 

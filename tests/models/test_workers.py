@@ -1,9 +1,7 @@
 """Several processes train as one does."""
 
 import json
-import os
 import socket
-import subprocess
 import sys
 from dataclasses import asdict, replace
 
@@ -105,23 +103,27 @@ def launched(folder, settings, code=CODE):
 
 
 def by_torchrun(folder, settings):
-    """Train in two processes, as torchrun starts them; what they say."""
-    script = folder / "script.py"
-    script.write_text(CODE)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", f"--master_port={port}"]
-    done = subprocess.run(
-        [*command, str(script), str(folder), json.dumps(table(settings))],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=100,
+    """Train in two processes that are forked with the environment of torchrun's own launcher; what they say."""
+    launch = (
+        "import multiprocessing, sys\n"
+        "multiprocessing.current_process()._config['daemon'] = False  # it has children\n"
+        "from torch.distributed.launcher.api import LaunchConfig, elastic_launch\n"
+        "from tests.models.test_workers import trained_from\n"
+        "how = LaunchConfig(1, 1, 2, run_id='1', rdzv_backend='c10d', rdzv_endpoint='127.0.0.1:0')\n"
+        "how.start_method = 'fork'\n"
+        "elastic_launch(how, trained_from)(*sys.argv[1:])\n"
     )
-    assert done.returncode == 0, done.stderr[-3000:]
-    return done.stderr
+    process = start(launch, folder, json.dumps(table(settings)), said=folder / "said")
+    process.join(100)
+    said = (folder / "said").read_text()
+    assert process.exitcode == 0, said[-3000:]
+    return said
+
+
+def trained_from(*given):
+    """What each process runs."""
+    sys.argv = ["-c", *given]
+    exec(CODE, {"__name__": "__main__"})
 
 
 def held(folder):
