@@ -38,7 +38,7 @@ from probe.outcomes import Certification
 from probe.reductions import reduction
 from probe.registry import FAMILIES, build, discover, methods
 from probe.results import Attribution, Counterfactuals, Perturbation
-from probe.threats import Ball
+from probe.threats import Ball, Patch
 from tests.light import light, own_attacks, own_explainers
 
 EXPLAINERS, EVERY_ATTACK, METRICS = own_explainers(), own_attacks(), discover("metric")
@@ -437,8 +437,11 @@ def test_no_attack_succeeds_within_a_certified_radius(method, network, images):
         return
     rows = proof.radius > 0
     if rows.any():
-        norm = {1.0: "l1", 2.0: "l2", float("inf"): "linf"}[method.threat.p]
         some, labels, eps = images[rows], network.predict(images[rows]), 0.999 * proof.radius[rows]
+        if isinstance(method.threat, Patch):
+            assert not ATTACKS["patch_attack"]()(network, some, labels, eps=eps.floor()).success.any()
+            return
+        norm = {1.0: "l1", 2.0: "l2", float("inf"): "linf"}[method.threat.p]
         assert not ATTACKS["pgd"](norm=norm)(network, some, labels, eps=eps).success.any()
 
 

@@ -2,6 +2,7 @@
 
 from probe.certificates.crown import Crown
 from probe.certificates.intervals import IntervalBounds
+from probe.certificates.patches import PatchBounds
 from probe.certificates.smoothing import RandomizedSmoothing
 
-__all__ = ["Crown", "IntervalBounds", "RandomizedSmoothing"]
+__all__ = ["Crown", "IntervalBounds", "PatchBounds", "RandomizedSmoothing"]

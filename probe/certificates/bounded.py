@@ -48,7 +48,7 @@ class BoundedCertificate(Certificate):
 
     @torch.no_grad()
     def certify(self, model: Model, inputs: Inputs) -> tuple[Labels, PerExample]:
-        search = self._search(model, inputs)
+        search = Search.of(self, model, inputs)
         radius = search.largest(self.most, self.steps)
         return torch.where(radius > 0, search.labels, torch.full_like(search.labels, ABSTAINS)), radius
 
@@ -58,20 +58,10 @@ class BoundedCertificate(Certificate):
         Classes are in their order, without the label.
         """
         with torch.no_grad():
-            return self._search(model, inputs, labels).leads(radius)
-
-    def _search(self, model: Model, inputs: Inputs, labels: Labels | None = None) -> "_Search":
-        if not (isinstance(model.task, Classification) and model.task.one_class):
-            raise Unsupported(
-                f"{self.name()} certifies one of several classes, and the task of {model.name} is "
-                f"{type(model.task).__name__}; of several labels certify one: model.only(0)"
-            )
-        network, logits = traced(model, inputs), model.logits(inputs)
-        labels = model.decide(logits) if labels is None else labels
-        return _Search(self, model.space, network, inputs, logits, labels, model.task)
+            return Search.of(self, model, inputs, labels).leads(radius)
 
 
-class _Search:
+class Search:
     """The search for the largest certified radius of each example."""
 
     def __init__(  # noqa: PLR0913  what one search needs
@@ -95,9 +85,42 @@ class _Search:
         self.constant = moved[labels][:, None] - moved[others]
         self.least = ROUNDING * logits.abs().amax(1).to(inputs.dtype)
 
+    @classmethod
+    def of(
+        cls,
+        method: BoundedCertificate,
+        model: Model,
+        inputs: Inputs,
+        labels: Labels | None = None,
+        asked: Certificate | None = None,
+    ) -> "Search":
+        """The search for the decisions of a model, or for other labels, on behalf of the certificate that was asked.
+
+        Raises:
+            Unsupported: if the task is not one of several classes, or a step of the network cannot be bounded.
+        """
+        if not (isinstance(model.task, Classification) and model.task.one_class):
+            raise Unsupported(
+                f"{(asked or method).name()} certifies one of several classes, and the task of {model.name} is "
+                f"{type(model.task).__name__}; of several labels certify one: model.only(0)"
+            )
+        network, logits = traced(model, inputs), model.logits(inputs)
+        labels = model.decide(logits) if labels is None else labels
+        return cls(method, model.space, network, inputs, logits, labels, model.task)
+
     def leads(self, radius: PerExample) -> Tensor:
+        """Lower bounds of the lead over each other class within a radius of each example."""
         region = Region.around(self.space, self.inputs, radius, NORMS[self.method.norm].p)
-        return self.method.leads(self.method.bounds(self.network, region), self.functions) + self.constant
+        return self.within(region, torch.arange(len(self.inputs), device=self.inputs.device), self.method)
+
+    def within(self, region: Region, rows: Tensor, method: BoundedCertificate) -> Tensor:
+        """The same within a region around each of some rows, by the bounds of a method."""
+        return method.leads(method.bounds(self.network, region), self.functions[rows]) + self.constant[rows]
+
+    def excess(self, leads: Tensor, rows: Tensor) -> PerExample:
+        """By how much the smallest lead of each of some rows exceeds what rounding can do."""
+        least = self.least[rows]
+        return leads.nan_to_num(-torch.inf).amin(1) - least if leads.shape[1] else torch.full_like(least, torch.inf)
 
     def largest(self, most: float, steps: int) -> PerExample:
         """The largest radius found at which all leads are above 0; 0 if there is none.
@@ -123,6 +146,4 @@ class _Search:
         return low
 
     def _least(self, radius: PerExample) -> PerExample:
-        """By how much the smallest lead exceeds what rounding can do."""
-        leads = self.leads(radius).nan_to_num(-torch.inf)
-        return leads.amin(1) - self.least if leads.shape[1] else torch.full_like(self.least, torch.inf)
+        return self.excess(self.leads(radius), torch.arange(len(self.inputs), device=self.inputs.device))
