@@ -7,6 +7,7 @@ from probe.attacks.carlini import CarliniWagner
 from probe.attacks.cascade import Cascade
 from probe.attacks.columns import ColumnSearch
 from probe.attacks.deepfool import DeepFool
+from probe.attacks.ead import EAD
 from probe.attacks.edges import GradArgmax
 from probe.attacks.fab import FAB
 from probe.attacks.fmn import FMN
@@ -32,6 +33,7 @@ __all__ = [
     "ART",
     "BIM",
     "DDN",
+    "EAD",
     "FAB",
     "FGSM",
     "FMN",

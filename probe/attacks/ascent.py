@@ -128,7 +128,6 @@ class Run(NamedTuple):
     begin: Begin
     steps: int
     anew: bool = False  # from a random point of the ball instead of the input
-    compared: bool = True  # whether its loss is that of the other runs; if not, only points that reach the goal count
 
 
 class Search:
@@ -148,8 +147,10 @@ class Search:
             rows = self.remaining
             origin, part = self.inputs[rows], self.aim[rows]
             start = self._random(rows, part) if run.anew else origin
-            found, loss, reached = _ascended(run.begin(start, origin, part), self.space, self.norm, run.steps)
-            better = reached | (loss > self.loss[rows]) if run.compared else reached
+            state = run.begin(start, origin, part)
+            found, loss, reached = _ascended(state, self.space, self.norm, run.steps)
+            # Another loss than that of the other runs does not compare with theirs.
+            better = reached | (loss > self.loss[rows]) if state.aim is part else reached
             self.best[rows] = torch.where(column(better, found), found, self.best[rows])
             self.loss[rows] = torch.where(better, loss, self.loss[rows])
             self.remaining = rows[parted(reached)[0]]

@@ -86,7 +86,7 @@ class AutoAttack(Attack):
         likely = rivals(logits, aim.labels, self.candidates) if aim.targets is None else aim.targets[:, None]
         for place in range(likely.shape[1]):
             begin = _Towards(aim.rows, likely[:, place], loss, halving(self.steps))
-            yield Run(begin, self.steps, anew=True, compared=False)
+            yield Run(begin, self.steps, anew=True)
 
     def _fab(self, model: Model, inputs: Inputs, aim: Aim) -> Inputs:
         fab = FAB(goal=self.goal, norm=self.norm, steps=self.steps, candidates=self.candidates, halvings=0)

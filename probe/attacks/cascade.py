@@ -3,14 +3,13 @@
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from itertools import cycle
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from probe.attacks.ascent import GradientAttack, Momentum, Run, Search, loss_and_gradient
+from probe.attacks.ascent import Ascent, Begin, GradientAttack, Momentum, Run, Search, loss_and_gradient
 from probe.attacks.losses import climbing, towards
 from probe.contracts import Aim
 from probe.method import param
@@ -29,6 +28,16 @@ class Leg(NamedTuple):
     first: float  # the length of its first step, in radii; the last ones are short
     anew: bool = True  # whether it starts at a random point
     place: int | None = None  # of the class that it aims at, from the nearest; None: it climbs the goal's own loss
+
+    def begun(self, nearest: "Nearest") -> Begin:
+        """The leg from any start."""
+
+        def begin(start: Tensor, origin: Tensor, aim: Aim) -> Ascent:
+            own = aim if self.place is None else nearest.aim(origin, aim, self.place)
+            length = (self.first * own.budget).to(wide(start).dtype)
+            return _Cosine.at(start, origin, own, before=start, length=length, steps=self.steps)
+
+        return begin
 
 
 START = Leg(40, 2.0, anew=False)
@@ -70,13 +79,10 @@ class Cascade(GradientAttack):
 
     def perturb(self, model: Model, inputs: Inputs, aim: Aim) -> Inputs:
         search = Search(model.space, NORMS[self.norm], inputs, aim, self.seed)
-        nearest = _Nearest(search.space, search.norm, self.candidates)
+        nearest = Nearest(search.space, search.norm, self.candidates)
 
         def climb(legs: Iterable[Leg], steps: int) -> None:
-            search.climb(
-                Run(partial(_begin, leg, nearest), leg.steps, anew=leg.anew, compared=leg.place is None)
-                for leg in _within(steps, legs)
-            )
+            search.climb(Run(leg.begun(nearest), leg.steps, anew=leg.anew) for leg in _within(steps, legs))
 
         climb((START, *ROUND), self.steps)
         rows, further = search.remaining, self.steps - sum(leg.steps for leg in (START, *ROUND))
@@ -96,7 +102,7 @@ def _within(steps: int, legs: Iterable[Leg]) -> Iterator[Leg]:
         steps -= leg.steps
 
 
-class _Nearest:
+class Nearest:
     """The classes that are the nearest to each example, found once, when the first run asks for them."""
 
     def __init__(self, space: Space, norm: Norm, candidates: int) -> None:
@@ -113,6 +119,8 @@ class _Nearest:
         if self.known is None:
             self.known = aim.rows, by_distance(self.space, self.norm, origin, aim, self.candidates)
         rows, classes = self.known
+        if classes.shape[1] == 1:  # the goal's own loss is that of the other class
+            return aim
         chosen = classes[torch.searchsorted(rows, aim.rows)]
         return towards(aim, chosen[:, place % classes.shape[1]])
 
@@ -127,12 +135,6 @@ def by_distance(space: Space, norm: Norm, inputs: Inputs, aim: Aim, candidates: 
         steepness = (norm.steepest(slope) * slope).flatten(1).sum(1)  # the dual norm of the gradient
         distances.append(torch.where(steepness > 0, -gained / steepness, torch.inf))
     return likely.gather(1, torch.stack(distances, 1).argsort(dim=1, stable=True)) if distances else likely
-
-
-def _begin(leg: Leg, nearest: _Nearest, start: Tensor, origin: Tensor, aim: Aim) -> "_Cosine":
-    aim = aim if leg.place is None else nearest.aim(origin, aim, leg.place)
-    length = (leg.first * aim.budget).to(wide(start).dtype)
-    return _Cosine.at(start, origin, aim, before=start, length=length, steps=leg.steps)
 
 
 @dataclass(kw_only=True)

@@ -1,12 +1,14 @@
 """Gradient attacks inside a ball."""
 
 from dataclasses import dataclass
+from itertools import cycle, islice
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from probe.attacks.ascent import Ascent, GradientAttack, IteratedAttack, loss_and_gradient, uphill
+from probe.attacks.ascent import Ascent, GradientAttack, IteratedAttack, Run, Search, loss_and_gradient, uphill
+from probe.attacks.cascade import ROUND, Nearest
 from probe.ball import place
 from probe.contracts import Aim
 from probe.method import param
@@ -17,6 +19,7 @@ from probe.shapes import Inputs
 from probe.space import Space
 from probe.tensors import column, wide
 
+CANDIDATES = 4  # most likely classes among which the nearest are looked for, a gradient for each
 LATER, LAST = 0.3, 0.03  # longest step after the first, and at the end, in radii
 EVEN = 0.4  # share of the steps after which the longest becomes shorter
 
@@ -55,6 +58,11 @@ class PGD(IteratedAttack):
     first step it is at most .3 radii, and from two fifths of the steps on less, evenly down to .03. The best point of
     each example is kept. Examples that have reached the goal are dropped from the batch.
 
+    Restarts differ from that run, and in turn from one another, in start, step and loss, as those of `Cascade` do: from
+    random points, up the margin of the nearest class to first order, then of the second nearest, then up the goal's
+    loss, with first steps of 2, 2 and 1 times `step` that shrink to 0 along a cosine. With two classes, or another task
+    or goal, all climb the goal's loss.
+
     >>> import torch
     >>> from probe import Model
     >>> from probe.attacks import PGD
@@ -74,12 +82,19 @@ class PGD(IteratedAttack):
     seed: int = param(0, "seed of the random starts", low=0)
 
     def perturb(self, model: Model, inputs: Inputs, aim: Aim) -> Inputs:
+        space, norm = model.space, NORMS[self.norm]
+
         def begin(start: Tensor, origin: Tensor, part: Aim) -> "_Adaptive":
             length = (self.step * part.budget).to(wide(start).dtype)
             stale = torch.zeros(len(start), dtype=torch.int64, device=start.device)
             return _Adaptive.at(start, origin, part, length=length, stale=stale, steps=self.steps)
 
-        return self.climbed(model.space, inputs, aim, begin, self.seed)
+        search, nearest = Search(space, norm, inputs, aim, self.seed), Nearest(space, norm, CANDIDATES)
+        search.climb([Run(begin, self.steps)])
+        for leg in islice(cycle(ROUND), self.restarts - 1):
+            own = leg._replace(steps=self.steps, first=leg.first * self.step)
+            search.climb([Run(own.begun(nearest), self.steps, anew=True)])
+        return search.best
 
 
 @dataclass(kw_only=True)
