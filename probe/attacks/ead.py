@@ -20,8 +20,8 @@ class EAD(Attack):
 
     It minimises `c` times the margin where the goal is not reached, plus the squared L2 length of the change, plus
     `beta` times its L1 length: gradient steps, after each of which every coordinate moves back towards the input by
-    beta times the step (ISTA). Steps shrink to zero with the square root of those left. After each round `c` is searched
-    by bisection for each example: smaller where the goal was reached, larger where it was not. The change that reached
+    beta times the step (ISTA). Steps shrink with the square root of those left. After each round `c` is searched by
+    bisection for each example: smaller where the goal was reached, larger where it was not. The change that reached
     the goal with the least L1 length is kept, and shortened by a bisection. On a linear model it is a soft threshold of
     the gradient: the larger `beta`, the fewer coordinates change. Lengths are in units of the space's scale.
 

@@ -91,9 +91,12 @@ class PGD(IteratedAttack):
 
         search, nearest = Search(space, norm, inputs, aim, self.seed), Nearest(space, norm, CANDIDATES)
         search.climb([Run(begin, self.steps)])
-        for leg in islice(cycle(ROUND), self.restarts - 1):
-            own = leg._replace(steps=self.steps, first=leg.first * self.step)
-            search.climb([Run(own.begun(nearest), self.steps, anew=True)])
+        for restart, leg in enumerate(islice(cycle(ROUND), self.restarts - 1)):
+            # The first is as much shorter as it costs to find the nearest classes.
+            found = CANDIDATES + 1 if restart == 0 else 0
+            steps = self.steps - found if self.steps > 2 * found else self.steps
+            own = leg._replace(steps=steps, first=leg.first * self.step)
+            search.climb([Run(own.begun(nearest), steps, anew=True)])
         return search.best
 
 

@@ -23,6 +23,7 @@ def elastic(beta):
     return change
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("beta", [0.0, 1.0])
 def test_the_change_is_a_soft_threshold_of_the_gradient_of_a_linear_model(beta):
     found, expected = EAD(beta=beta)(MODEL, X, LABELS), elastic(beta)
@@ -35,6 +36,18 @@ def test_the_change_is_a_soft_threshold_of_the_gradient_of_a_linear_model(beta):
     assert ((change != 0).sum(1) - (expected > 0).sum(1)).abs().max() <= 3
 
 
+def test_of_two_coordinates_the_steeper_moves_alone_where_the_other_does_not_pay():
+    """The change is t |w| - beta / 2: of a coordinate with a quarter of the slope, nothing at a small distance."""
+    weight = torch.tensor([1.0, 4.0])
+    model = Model(forward=lambda x: torch.stack([x @ weight, -(x @ weight)], 1), space=Space(bounds=(-9.0, 9.0)))
+    x = torch.tensor([[0.2, 0.1], [0.1, 0.3]])
+    found = EAD(steps=40, rounds=3)(model, x, torch.tensor([0, 0]))
+    assert found.success.all()
+    assert torch.equal(found.perturbed[:, 0], x[:, 0])
+    torch.testing.assert_close(found.length, (x @ weight).to(found.length) / 4, rtol=0.02, atol=0)
+
+
+@pytest.mark.slow
 def test_the_larger_beta_the_shorter_in_l1_and_never_below_the_bound_of_one_coordinate():
     least = (X @ WEIGHT).abs() / WEIGHT.abs().max()
     plain, sparse = (EAD(beta=beta, rounds=4)(MODEL, X, LABELS).length for beta in (0.0, 10.0))

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from probe import Model, Space, sweep
 from probe.attacks import FGSM, PGD
 from probe.draws import again, keys
+from probe.goals import Targeted
 from probe.metrics import RobustAccuracy
 from probe.norms import NORMS
 from probe.statistics import wilson
@@ -113,6 +114,17 @@ def test_a_restart_escapes_a_flat_start():
     assert PGD(eps=0.5, steps=5, restarts=30)(model, x, y).success
     # The second is at a random point already: of these, a quarter escapes.
     assert 2 < sum(bool(PGD(eps=0.5, steps=5, restarts=2, seed=seed)(model, x, y).success) for seed in range(40)) < 20
+
+
+def test_a_restart_aims_at_the_class_that_is_near_to_first_order_though_far_down():
+    """The third class is far down, and steep: the goal's loss leads away from it from nearly every start."""
+    weights, bias = torch.tensor([[0.0, 0.45, -20.0]]), torch.tensor([0.5, 0.4, -3.45])
+    model = Model(forward=lambda x: x @ weights + bias, space=Space(bounds=(-1.0, 1.0)))
+    x, y = torch.zeros(1, 1), torch.tensor([0])
+    assert not PGD(eps=0.2, steps=20)(model, x, y).success
+    assert PGD(eps=0.2, steps=20, restarts=2)(model, x, y).success
+    towards = PGD(eps=0.2, steps=20, restarts=3, goal=Targeted())  # the class is given, whichever is near
+    assert not towards(model, x, y, targets=torch.tensor([1])).success
 
 
 @pytest.mark.parametrize("norm", ["linf", "l2"])
