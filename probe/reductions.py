@@ -175,6 +175,13 @@ def _share_of_the_total(evidence: Floats) -> float:
     return float(evidence[:, 0].sum()) / total if total else float("nan")
 
 
+def _total_interval(evidence: Floats, level: float, draws: int, seed: int) -> tuple[float, float]:
+    """A bootstrap; none of two rows, whose effects around their mean are as large as each other in every draw."""
+    if len(evidence) < 3:
+        return float("nan"), float("nan")
+    return bootstrap(evidence, _share_of_the_total, level=level, draws=draws, seed=seed)
+
+
 def _mean_over_repeats(evidence: Floats, layers: Sequence[str]) -> float:
     return mean(evidence.ravel())
 
@@ -232,7 +239,7 @@ REDUCTIONS: Mapping[str, Reduction] = {
     "random minus own": Reduction(partial(_gap, 1), partial(_gap_interval, 1)),
     "own minus random": Reduction(partial(_gap, 0), partial(_gap_interval, 0)),
     "skill": Reduction(_skill),
-    "share of the total": Reduction(_share_of_the_total),
+    "share of the total": Reduction(_share_of_the_total, _total_interval),
     "mean over repeats": Reduction(
         _mean_over_repeats, _repeats_interval, ("layers",), method="Student's interval over repeats"
     ),

@@ -45,7 +45,7 @@ class Attention(Explainer, ABC):
         return found[:, extra:].to(embedded)
 
     def _tokens(self, model: Model, inputs: Tensor, targets: Labels) -> PerToken:
-        """How much of each token is in the answer: of the first where only that is asked for, or all on average."""
+        """How much of each token is in the answer: in the first if only that is read, else in those read."""
         seen = _Weights(self.name(), model.name, len(inputs))
         followed = replace(model, forward=Followed(model, seen))
         with torch.enable_grad(), followed.backward():
@@ -72,7 +72,13 @@ class Attention(Explainer, ABC):
             own = own[:, : step.shape[1]] * asked
         total = self.result(total, own)
         first_alone = total.shape[1] == 1 or _summary_first(model, inputs, total.shape[2])
-        return total[:, 0] if first_alone else total.mean(1)
+        if first_alone:
+            return total[:, 0]
+        # A network that reads on from left to right answers from its last token; what no answer reads does not count.
+        read = torch.zeros_like(seen.layers[-1]) if slopes[-1] is None else slopes[-1]
+        share = (read != 0).any(1).any(2).to(total)
+        share = torch.where(share.any(1, keepdim=True), share, 1.0)
+        return (share[:, :, None] * total).sum(1) / share.sum(1, keepdim=True)
 
     def result(self, total: Weights, own: Weights) -> Weights:
         """The result, from what tokens hold in the end and what they would hold without any attention."""
@@ -89,9 +95,10 @@ class AttentionRollout(Attention):
 
     Each layer's weights are averaged over heads, and half of what a token holds stays its own, as it does in the
     residual sum; a query that is a weight of the network, as in attention pooling, holds nothing. Where a summary
-    token (CLS) stands first, its row is given, else the mean of all rows. Weights are seen as they are computed,
-    by `scaled_dot_product_attention` or a softmax over tokens. The grid of an image's patches is inferred from their
-    number and laid over it by linear interpolation; all channels share a place evenly.
+    token (CLS) stands first, its row is given, else the mean of those rows of the last layer that the output depends
+    on: of all tokens where they are averaged, of the last alone where that answers. Weights are seen as they are
+    computed, by `scaled_dot_product_attention` or a softmax over tokens. The grid of an image's patches is inferred
+    from their number and laid over it by linear interpolation; all channels share a place evenly.
 
     Values are shares, at least 0, and sum to 1 but for the summary's own. They are the same for each class, and not in
     output units: where the model looked, not what it made of it.

@@ -15,11 +15,11 @@ class Sufficiency(Curve):
     """How nearly the top features alone give the output, against random features (arXiv:1911.03429).
 
     Features are added one after another, those with the largest absolute values first, to the mean reference, up to
-    half of them. Evidence is
-    the distance from the output of the whole input, averaged over these points, in output units; the same for random
-    orders; and 0, the best possible. The value is 1 minus own over random, at most 1: higher is better, 1 is the whole
-    output from the first features on, and 0 is no better than a random order. Unlike Insertion it counts an output
-    above that of the input as a distance too. Features that equal the mean reference are left out.
+    half of them. Evidence is the distance from the output of the whole input, averaged over these points, in output
+    units; the same for random orders; and 0, the best possible. The value is 1 minus own over random, at most 1: higher
+    is better, 1 is the whole output from the first features on, and 0 is no better than a random order. Unlike
+    Insertion it counts an output above that of the input as a distance too. Features that equal the mean reference are
+    left out.
 
     Raises:
         Unsupported: if the space has no reference.

@@ -110,6 +110,32 @@ def test_words_have_a_value_each(method):
     assert_close(found.values[1], found.values[1, :1].expand(5))
 
 
+class CausalAttention(nn.Module):
+    """One layer of attention from left to right, which answers from some tokens."""
+
+    def __init__(self, read):
+        super().__init__()
+        self.ask, self.head, self.read = nn.Linear(4, 8), nn.Linear(4, 2), read
+
+    def forward(self, embedded):
+        query, key = self.ask(embedded).chunk(2, -1)
+        found = embedded + F.scaled_dot_product_attention(query, key, embedded, is_causal=True)
+        return self.head(found[:, self.read].mean(1))
+
+
+@pytest.mark.parametrize("read", [slice(3, 4), slice(0, 4), slice(1, 3)], ids=str)
+def test_a_rollout_is_that_of_the_tokens_which_the_answer_reads(read):
+    table = torch.randn(9, 4, generator=torch.Generator().manual_seed(0)).double()
+    network = filled(nn.Sequential(CausalAttention(read)))
+    words = Model(forward=network, embed=lambda ids: table[ids], space=Space(bounds=(0, 8)))
+    ids = torch.tensor([[1, 5, 2, 7], [3, 0, 8, 8]])
+    query, key = network[0].ask(table[ids]).chunk(2, -1)
+    scores = (query @ key.mT / 2).masked_fill(~torch.ones(4, 4, dtype=torch.bool).tril(), -torch.inf)
+    rollout = (torch.eye(4) + scores.softmax(-1)) / 2
+    found = AttentionRollout()(words, ids, torch.tensor([0, 1])).values.double()
+    assert_close(found, rollout[:, read].mean(1).detach(), rtol=0, atol=1e-6)
+
+
 class Both(nn.Module):
     def __init__(self):
         super().__init__()

@@ -51,6 +51,12 @@ def test_first_order_indices_of_a_sum_add_up_to_one_and_nothing_interacts():
 GRID = torch.cartesian_prod(*3 * [torch.tensor([-1.0, 0.0, 1.0])])
 
 
+def test_two_rows_have_no_interval_of_h():
+    model, data = asked(lambda a, b, c: a * b + c, GRID[[0, 5, 26]])
+    assert FriedmanH()(model, data[:2]).to_frame()[["low", "high"]].isna().all(axis=None)
+    assert FriedmanH()(model, data).to_frame()[["low", "high"]].notna().all(axis=None)
+
+
 def test_h_is_0_for_a_sum_and_1_for_a_product():
     additive = asked(lambda a, b, c: a**3 - b.exp() + 2 * c, GRID)
     assert values(FriedmanH(), *additive).abs().max() < 1e-6
