@@ -190,6 +190,35 @@ def test_rows_that_no_part_holds_are_named(parts, tmp_path):
         merge(parts, tmp_path / "run")
 
 
+@pytest.mark.parametrize(("change", "said"), [
+    (lambda readings: (*readings, readings[0]), "part2 has other measurements of .* than part1"),
+    (lambda readings: tuple(replace(each, threshold=9.0) for each in readings), "part2 has other measurements"),
+    (lambda readings: tuple(replace(each, settings={}) for each in readings), "part2 has other measurements"),
+])  # fmt: skip
+def test_a_part_whose_metrics_are_others_is_named(parts, tmp_path, change, said):
+    part = read_part(parts / "part2")
+    steps = [
+        replace(step, units=tuple(replace(unit, readings=change(unit.readings)) for unit in step.units))
+        if any(unit.readings for unit in step.units)
+        else step
+        for step in part.record.steps
+    ]
+    part.change(steps=tuple(steps))
+    part.save()
+    with pytest.raises(IntegrityError, match=said):
+        merge(parts, tmp_path / "run")
+
+
+def test_a_part_without_the_evidence_of_a_metric_is_named(parts, tmp_path):
+    part = read_part(parts / "part2")
+    step = next(step for step in part.record.steps if any(unit.readings for unit in step.units))
+    bare = [replace(piece, arrays={}) for piece in part.pieces(step)]
+    part.write_pieces(step.record.name, bare)
+    part.save()
+    with pytest.raises(IntegrityError, match=r"part2 has no evidence of \w+ of .*; run that shard again"):
+        merge(parts, tmp_path / "run")
+
+
 def test_a_folder_that_holds_something_is_left_alone(parts, tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "mine.txt").write_text("mine")
