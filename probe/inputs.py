@@ -26,8 +26,7 @@ def checked_inputs(inputs: Given, space: Space, forward: Forward, default: torch
         RangeError: for numbers outside the bounds, NaN or infinity.
     """
     if not isinstance(inputs, Tensor):
-        apart = space.features is None or space.features.unique().numel() == space.features.numel()
-        inputs = from_numbers(by_names(inputs, (space.names or ()) if apart else ()), None if ids_of else default)
+        inputs = from_numbers(in_order_of(space, inputs), None if ids_of else default)
     if not isinstance(inputs, Tensor):
         found, wanted = type(inputs).__name__, torch.int64 if ids_of else default
         raise ShapeError(f"inputs are a {found}, expected a torch.Tensor; {remedy(inputs, 'inputs', str(wanted))}")
@@ -43,6 +42,12 @@ def checked_inputs(inputs: Given, space: Space, forward: Forward, default: torch
             raise ShapeError(f"inputs are {inputs.dtype}, the model's weights {weights}; write inputs.to({weights})")
         inputs = inputs.to(weights)
     return space.clip(inputs.to(device_of(forward)))
+
+
+def in_order_of(space: Space, given: Given) -> Given:
+    """The columns of a data frame in the order of the space's names, where each feature is one coordinate."""
+    apart = space.features is None or len(torch.unique(space.features)) == space.features.numel()
+    return by_names(given, (space.names or ()) if apart else ())
 
 
 def embedded(embed: Callable[[Tensor], Tensor], ids: Tensor, forward: Forward, name: str) -> Tensor:

@@ -19,7 +19,7 @@ from probe.forward import check_eval_mode, dtype_of, refuse_gradients
 from probe.inputs import checked_inputs
 from probe.labels import check_labels, check_targets
 from probe.metering import Meter, Usage
-from probe.model_arguments import check_arguments
+from probe.model_arguments import check_arguments, training_rows
 from probe.names import Passed, require
 from probe.recall import Recall
 from probe.shapes import Inputs, Labels, Logits, PerExample, Targets
@@ -97,7 +97,8 @@ class Model(Called):
         fields |= {"batch_size": batch_size, "notices": notices, "training": training, "edits": edits, "meter": meter}
         fields |= {"usage": Usage() if usage is None else usage, "late": late, "recall": recall}
         check_arguments(fields)
-        fields |= {"task": task.short(**short) if short else task, "_cleared": set()}
+        task = task.short(**short) if short else task
+        fields |= {"task": task, "training": training_rows(training, space, task), "_cleared": set()}
         for field_name, value in fields.items():
             object.__setattr__(self, field_name, value)
         check_eval_mode(self.forward)

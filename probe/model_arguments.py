@@ -4,13 +4,17 @@ from collections.abc import Mapping
 from numbers import Integral
 from typing import Any
 
+from torch import Tensor
+
 from probe.answers import LateCheck
-from probe.errors import DataError, RangeError
+from probe.arrays import from_numbers
+from probe.errors import DataError, RangeError, ShapeError
+from probe.inputs import in_order_of
 from probe.metering import Meter, Usage
-from probe.names import a_kind, entries, require
+from probe.names import a_kind, entries, require, same_rows
 from probe.recall import Recall
 from probe.space import Space
-from probe.task import Task
+from probe.task import Classification, Task
 
 EXPECTED: Mapping[str, tuple[type, str]] = {
     "space": (Space, "space=Space(bounds=(0.0, 1.0))"),
@@ -47,6 +51,40 @@ def check_arguments(given: Mapping[str, Any]) -> None:
     size = given["batch_size"]
     if size is not None and (isinstance(size, bool) or not isinstance(size, Integral) or size < 1):
         raise RangeError(f"Model.batch_size = {size!r:.60}, expected a whole number of rows, at least 1")
+
+
+def training_rows(given: Any, space: Space, task: Task) -> Any:
+    """The rows that a model was trained on and their labels, as tensors, after checking that they belong together.
+
+    Columns of a data frame are taken in the order of the space's names; tensors are kept as they are.
+
+    Raises:
+        DataError: if the indexes of pandas objects differ, or labels are no numbers or no classes of the task.
+        ShapeError: if there are more or fewer labels than rows.
+    """
+    if given is None:
+        return None
+    rows, labels = given
+    same_rows(**{"the rows of Model.training": rows, "its labels": labels})
+    rows = rows if isinstance(rows, Tensor) else from_numbers(in_order_of(space, rows))
+    labels = from_numbers(labels)
+    for name, part in {"rows": rows, "labels": labels}.items():
+        if not isinstance(part, Tensor) or part.ndim == 0:
+            raise DataError(
+                f"the {name} of Model.training are {a_kind(part)}, expected a tensor, an array or a data frame of "
+                "numbers; Dataset.from_frame encodes texts: training=(data.inputs, data.labels)"
+            )
+    if len(rows) != len(labels):
+        raise ShapeError(f"Model.training has {len(rows):,} rows and {len(labels):,} labels; give one for each row")
+    classes = task.classes if isinstance(task, Classification) else ()
+    if classes and len(labels) and not labels.is_floating_point() and labels.device.type == "cpu":
+        low, high = (int(end) for end in labels.long().aminmax())
+        if low < 0 or high >= len(classes):
+            raise DataError(
+                f"the labels of Model.training span {low} to {high}, expected 0 to {len(classes) - 1} for the classes "
+                f"{', '.join(classes)}; give each row's class by its index"
+            )
+    return given if rows is given[0] and labels is given[1] else (rows, labels)
 
 
 def _is_pair(value: object) -> bool:
