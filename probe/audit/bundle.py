@@ -40,13 +40,17 @@ NAMES = (
 EMPTY: dict[str, Any] = {"keep_default_na": False, "na_values": [""], "skip_blank_lines": False}
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Bundle:
     """An audit on disk. `manifest` is the content of audit.json; changes to it are written by `save`."""
 
     folder: Path
     manifest: Manifest
     _tables: dict[tuple[str, str], pd.DataFrame] = field(default_factory=dict, init=False, repr=False)  # by digest
+
+    def __repr__(self) -> str:
+        """Where it is, and what it is known by; `probe.show` shows what it says."""
+        return f"Bundle({str(self.folder)!r}, {self.manifest.status}, digest {self.manifest.digest})"
 
     @property
     def name(self) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from probe.cli.app import INTEGRITY, UNSAFE, print_err
-from probe.cli.merging import merged
+from probe.cli.merging import WORKER, merged
 from probe.engines import Job, Outcome, engine_of, run_jobs, threads_of
 from probe.errors import DataError, IntegrityError, PlanError, ProbeError, UnsafeError
 
@@ -29,7 +29,7 @@ def deal(plans: Sequence[tuple[str, Sequence[str]]], out: Path, engine: str, wor
     def report(job: Job, what: str) -> None:
         print_err(f"{job.plan} {job.shard}: {what}")
 
-    failed = run_jobs(place, jobs, workers, threads_of(workers), report)
+    failed = run_jobs(place, jobs, workers, threads_of(workers) | {WORKER: "1"}, report)
     return {job.plan: _error(job, ended, out) for job, ended in reversed(failed.items())}
 
 

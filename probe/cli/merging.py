@@ -1,5 +1,6 @@
 """`probe merge`, and one part of an audit for `probe audit --shard`."""
 
+import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -12,6 +13,10 @@ from probe.cli.pages import drawn
 from probe.cli.summary import document as document_of
 from probe.cli.summary import summary
 from probe.errors import ProbeError
+
+# Environment variable of an engine's worker: nobody reads how long it may take, and the pilot that says so takes longer
+# than a small part.
+WORKER = "PROBE_WORKER"
 
 
 @command("merge")
@@ -57,7 +62,7 @@ def run_part(plan: Any, folder: Path, shard: Any, opened: Callable[[Any], tuple[
     for notice in (*data.notices, *model.notices):
         print_err(f"{title}: {notice}")
     check(plan, model, data)
-    if not (folder / NAME).exists():
+    if WORKER not in os.environ and not (folder / NAME).exists():
         seconds = estimate(plan, model, data, shares(plan, model, data, shard))
         print_err(f"{title}: about {seconds:.0f} s at most")
     try:

@@ -254,7 +254,9 @@ def test_a_part_of_a_black_box_that_gave_no_first_answers_is_merged(tmp_path, mo
         run_shard(
             plan, Model(forward=lambda x: 4 * x, name="box"), data, tmp_path / "parts" / f"{number}", f"{number}/2"
         )
-    assert merge(tmp_path / "parts", tmp_path / "run").complete
+    bundle = merge(tmp_path / "parts", tmp_path / "run")
+    assert bundle.complete
+    assert repr(bundle) == f"Bundle('{tmp_path}/run', complete, digest {bundle.manifest.digest})"
 
 
 def test_parts_of_black_boxes_with_other_answers_are_refused(tmp_path):

@@ -8,11 +8,13 @@ import threading
 import time
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from probe.audit import verify
-from probe.cli import dealing
+from probe.audit.part import Shard
+from probe.cli import dealing, merging
 from probe.cli.said import Said
 from probe.engines import TIMES, Job, Outcome, engine_of, processes, run_jobs
 from probe.errors import PlanError
@@ -137,6 +139,25 @@ def test_parts_of_another_number_of_workers_are_left_out(tmp_path, monkeypatch):
     monkeypatch.setattr(dealing, "merged", lambda parts, out, show: {"parts": [part.name for part in parts]})
     done = dealing.finish("mine", tmp_path, 2, {}, clear=lambda: None, show=print)
     assert done["parts"] == ["1-of-2", "2-of-2"]
+
+
+def test_a_worker_makes_no_pilot(tmp_path, monkeypatch):
+    asked, data = [], SimpleNamespace(notices=())
+    part = SimpleNamespace(folder=tmp_path, record=SimpleNamespace(complete=True))
+    monkeypatch.setattr("probe.audit.estimate.estimate", lambda *_: asked.append("pilot") or 1.0)
+    monkeypatch.setattr("probe.audit.runner.check", lambda *_: None)
+    monkeypatch.setattr("probe.audit.sharding.shares", lambda *_: {})
+    monkeypatch.setattr("probe.audit.run_shard", lambda *_, **__: part)
+    given = SimpleNamespace(name="mine"), tmp_path, Shard(1, 2), lambda plan: (data, data)
+    merging.run_part(*given)
+    assert asked == ["pilot"]
+    heard = {}
+    monkeypatch.setattr(dealing, "run_jobs", lambda *said: heard.update(said[3]) or {})
+    dealing.deal([("mine", ["mine.toml"])], tmp_path, "processes", 2)
+    for name, value in heard.items():
+        monkeypatch.setenv(name, value)
+    merging.run_part(*given)
+    assert asked == ["pilot"]
 
 
 def test_an_unknown_engine_is_refused_and_so_are_options_that_say_nothing(probe, place):
