@@ -167,7 +167,14 @@ class _Classes(_Given):
         return self.ask(self.given(inputs))
 
     def ask(self, rows: Any) -> NDArray[Any]:
-        return np.asarray(self.estimator.predict_proba(rows))[:, self.order]
+        found = np.asarray(self.estimator.predict_proba(rows), dtype=np.float64)
+        if found.shape != (len(rows), len(self.own)):
+            raise ShapeError(
+                f"predict_proba returned {found.shape}, expected {(len(rows), len(self.own))}: a probability for "
+                f"each of its classes {', '.join(map(str, self.own[:8]))}; return those of all of them, as in "
+                "numpy.stack([1 - p, p], 1) for the probability p of the second of two"
+            )
+        return found[:, self.order]
 
     def decide(self, rows: Any) -> NDArray[np.int64]:
         place = {self.own[there]: here for here, there in enumerate(self.order)}

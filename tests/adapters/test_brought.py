@@ -13,7 +13,7 @@ from sklearn.preprocessing import OneHotEncoder
 from sklearn.tree import DecisionTreeClassifier
 
 from probe import Dataset, from_csv, from_estimator
-from probe.errors import DataError, Unsupported
+from probe.errors import DataError, ShapeError, Unsupported
 
 N = 200
 RANDOM = np.random.default_rng(0)
@@ -75,6 +75,27 @@ def test_a_predict_that_breaks_ties_by_what_its_probabilities_do_not_show_is_ref
     fitted = Hidden(max_iter=1000).fit(frame, HIRED)
     with pytest.raises(DataError, match="its predict is not the most likely class"):
         from_estimator(fitted, data.space, data.classes, rows=frame)
+
+
+@pytest.mark.parametrize(("columns", "dtype", "refused"), [(1, "f8", True), (3, "f8", True), (2, "f2", False)])
+def test_probabilities_are_those_of_each_class_in_any_precision(columns, dtype, refused):
+    class Own:
+        classes_, n_features_in_ = np.array([0, 1]), 1
+
+        def predict_proba(self, rows):
+            second = 1 / (1 + np.exp(-0.1 * (np.asarray(rows)[:, :1].astype(float) - 45)))
+            return np.hstack([1 - second, second, 0 * second] if columns > 1 else [second])[:, :columns].astype(dtype)
+
+        def predict(self, rows):
+            return (np.asarray(rows)[:, 0] > 45).astype(int)
+
+    frame = pd.DataFrame({"age": AGE})
+    data = Dataset.from_frame(frame.assign(old=(AGE > 45).astype(int)), label="old")
+    if not refused:
+        model = from_estimator(Own(), data.space, rows=frame)
+        return np.testing.assert_array_equal(model.predict(data.inputs), data.labels)
+    with pytest.raises(ShapeError, match=rf"returned \({N}, {columns}\), expected \({N}, 2\): a probability for each"):
+        from_estimator(Own(), data.space, rows=frame)
 
 
 @pytest.mark.parametrize("estimator", [

@@ -179,6 +179,22 @@ def other_radii(bundle):
     arrays_of("attack-pgd", eps=lambda a: np.array([0.0001, 0.0002]))(bundle)
 
 
+ROBUST = "measured-robust_accuracy"
+
+
+def taken_from(*parts):
+    """Show for each row of an attack what it made of another row."""
+
+    def reversed_rows(array):
+        return array[::-1] if array.ndim < 3 else array[:, ::-1]
+
+    def forge(bundle):
+        change = {part: lambda a, part=part: reversed_rows(a[part]) for part in parts}
+        arrays_of("attack-pgd", success=lambda a: a["success"], **change)(bundle)
+
+    return forge
+
+
 def rows_swapped(name):
     """Give each row the explanation of another one."""
     return arrays_of(name, **{part: lambda a, part=part: a[part][::-1] for part in ("values", "by_feature")})
@@ -196,6 +212,11 @@ def rows_swapped(name):
     (arrays_of("attack-pgd", eps=lambda a: a["eps"] * 10), "radii are not those of the plan"),
     (arrays_of("attack-pgd", rows=lambda a: a["rows"] * 0), "a row is named twice"),
     (arrays_of("attack-pgd", moved=lambda a: a["moved"][:, :, :1]), "expected shape"),
+    (arrays_of("attack-pgd", **{ROBUST: lambda a: a[ROBUST] * 0.9}), "withstood it do not follow"),
+    (arrays_of("attack-pgd", **{ROBUST: lambda a: a[ROBUST] * 5.0}), "withstood it do not follow"),
+    (arrays_of("attack-pgd", shown=lambda a: a["shown"] * 0.9), "shows a row that it did not move as another one"),
+    (arrays_of("attack-pgd", after=lambda a: a["after"][:, :, ::-1]), "did not move as another one"),
+    (taken_from("inputs", "shown", "before", "after"), "its input of row .* is not that of "),
     (arrays_of("explain-lime", by_feature=lambda a: a["by_feature"][:, ::-1]), "not the sums of its values"),
     (arrays_of("explain-lime", errors=lambda a: a["by_feature"] * 0 - 1), "a standard error is below 0"),
     (arrays_of("explain-lime", errors=lambda a: a["by_feature"][:, 1:]), "explain-lime"),

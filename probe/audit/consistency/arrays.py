@@ -10,7 +10,7 @@ from probe.audit.consistency.certificates import check_certificate
 from probe.audit.consistency.counterfactuals import check_counterfactual
 from probe.audit.consistency.declared import check_declared
 from probe.audit.consistency.explanations import check_again, check_explanation, check_instances
-from probe.audit.consistency.parts import expect
+from probe.audit.consistency.parts import Array, are_same, expect
 from probe.audit.consistency.predictions import check_measured, check_predictions
 from probe.audit.consistency.readings import check_readings
 from probe.audit.consistency.step import Expected, Step
@@ -19,6 +19,7 @@ from probe.audit.consistency.surveys import check_survey
 from probe.audit.kinds import ATTACKS
 from probe.audit.manifest import tells_inputs
 from probe.errors import IntegrityError
+from probe.npz import Stored
 
 NORMS = ("l1", "l2", "linf")
 KINDS: Mapping[str, tuple[Callable[[Step], None], ...]] = {
@@ -55,6 +56,17 @@ def check_arrays(bundle: Bundle) -> None:
     if any(not np.array_equal(rows, drawn[0]) for rows in drawn):
         raise IntegrityError("the attacks used different rows")
     check_families(bundle, stored)
+    _check_alike(stored)
+
+
+def _check_alike(stored: Mapping[str, Stored]) -> None:
+    """Check that steps which keep the input of one row keep the same, in numbers and in words."""
+    known: dict[tuple[int, bool], tuple[str, Array]] = {}
+    for name, arrays in stored.items():
+        for part in ("inputs", "described", "before"):
+            for row, kept in zip(arrays.get("rows", np.zeros(0)).tolist(), arrays.get(part, ()), strict=False):
+                first, other = known.setdefault((row, part == "inputs"), (name, kept))
+                expect(are_same(kept, other), name, f"its input of row {row} is not that of {first}")
 
 
 def _check_norm(step: Step) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 
 from probe.audit.budgets import radii
 from probe.audit.bundle import Bundle, Stored
-from probe.audit.consistency.parts import check_drawn, check_form, check_radii, check_rows, expect
+from probe.audit.consistency.parts import are_same, check_drawn, check_form, check_radii, check_rows, expect
 from probe.audit.consistency.step import TIE, Step
 from probe.audit.families import ACCURACY, WITHSTOOD, families, measure_of
 from probe.audit.readings import evidence_of
@@ -76,7 +76,7 @@ def _check_accuracy(step: Step) -> None:
     _check_goal(step)
     robust = arrays.get(evidence_of(ACCURACY))
     expect(
-        robust is not None and np.array_equal(robust.astype(bool), ~off),
+        robust is not None and np.array_equal(robust, ~off),
         name,
         "the rows that withstood it do not follow from the answers",
     )
@@ -90,7 +90,7 @@ def _check_withstood(step: Step) -> None:
     told = arrays.get(evidence_of(WITHSTOOD))
     expected = np.stack([clean & ~success, np.broadcast_to(clean, success.shape)], 2)
     expect(
-        told is not None and np.array_equal(told.astype(bool), expected),
+        told is not None and np.array_equal(told, expected),
         name,
         "the rows that withstood it do not follow from those that reached the goal",
     )
@@ -116,6 +116,11 @@ def _check_kept(step: Step) -> None:
     check_form(name, arrays["inputs"], (kept, *data.shape))
     check_form(name, arrays["shown"], (radii, kept, *data.shape))
     check_form(name, arrays["moved"], (radii, kept, len(data.features)))
+    stayed = ~arrays["success"][:, :kept]
+    for before, after in (("inputs", "shown"), ("before", "after")):
+        if before in arrays and after in arrays:
+            same = are_same(arrays[after][stayed], np.broadcast_to(arrays[before], arrays[after].shape)[stayed])
+            expect(same, name, "it shows a row that it did not move as another one")
 
 
 def _check_goal(step: Step) -> None:

@@ -18,6 +18,13 @@ def expect(holds: bool, name: str, what: str) -> None:  # noqa: FBT001 - the con
         raise IntegrityError(f"the evidence contradicts itself: {name}: {what}")
 
 
+def are_same(one: Array, other: Array) -> bool:
+    """Whether two arrays hold the same texts, or the same numbers up to rounding."""
+    if one.shape != other.shape or one.dtype.kind not in "fiub" or other.dtype.kind not in "fiub":
+        return np.array_equal(one, other)
+    return bool(np.allclose(one, other, rtol=1e-5, atol=1e-7, equal_nan=True))
+
+
 def check_form(name: str, array: Array, shape: tuple[Any, ...], kinds: str = "fiub") -> None:
     """Check the shape of an array and its kind of numbers, as numpy names them."""
     expect(
