@@ -3,6 +3,7 @@
 from probe.attacks.auto import APGD
 from probe.attacks.auto_attack import AutoAttack
 from probe.attacks.bim import BIM
+from probe.attacks.boundary import Boundary
 from probe.attacks.carlini import CarliniWagner
 from probe.attacks.cascade import Cascade
 from probe.attacks.columns import ColumnSearch
@@ -21,6 +22,7 @@ from probe.attacks.peers.of_art import ART
 from probe.attacks.peers.of_foolbox import Foolbox
 from probe.attacks.quantised import Quantised
 from probe.attacks.sigma_zero import SigmaZero
+from probe.attacks.simba import SimBA
 from probe.attacks.spatial import RotationTranslation
 from probe.attacks.spsa import SPSA
 from probe.attacks.square import Square
@@ -41,6 +43,7 @@ __all__ = [
     "PGD",
     "SPSA",
     "AutoAttack",
+    "Boundary",
     "CarliniWagner",
     "Cascade",
     "ColumnSearch",
@@ -54,6 +57,7 @@ __all__ = [
     "Quantised",
     "RotationTranslation",
     "SigmaZero",
+    "SimBA",
     "Square",
     "Synonyms",
     "UniversalPerturbation",

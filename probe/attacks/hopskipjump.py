@@ -69,7 +69,7 @@ class HopSkipJump(Attack):
 
     def perturb(self, model: Model, inputs: Inputs, aim: Aim) -> Inputs:
         shortest = Shortest(self.threat, model.space, inputs, aim)
-        walk = _Walk(model.space, NORMS[self.norm], shortest, aim, self.max_queries, generator(self.seed, CPU))
+        walk = Walk(model.space, NORMS[self.norm], shortest, aim, self.max_queries, generator(self.seed, CPU))
         walk.begin(self.starts)
         rounds = 1
         while len(walk.rows):
@@ -78,7 +78,7 @@ class HopSkipJump(Attack):
         return shortest.found
 
 
-class _Walk:
+class Walk:
     """Points at the boundary, one for each example that has a start; changes are in units of the space's scale."""
 
     def __init__(
@@ -94,7 +94,7 @@ class _Walk:
         )
         if not bool((self.low.isfinite() & self.high.isfinite()).all()):
             raise Unsupported(
-                "hop_skip_jump starts from random points of the space, whose bounds must be finite, and some are not; "
+                "this attack starts from random points of the space, whose bounds must be finite, and some are not; "
                 "set Space(bounds=(low, high)), or use an attack that starts at the input, such as Square or PGD"
             )
         self.change = torch.zeros_like(self.start)
@@ -103,7 +103,7 @@ class _Walk:
     def begin(self, starts: int) -> None:
         """Look for a random point that reaches the goal, and go back from there to the boundary."""
         # Drawn together, so that what is drawn later does not depend on when the examples have their starts.
-        for drawn in self._drawn(min(starts, self.most), torch.rand):
+        for drawn in self.drawn(min(starts, self.most), torch.rand):
             rows = parted(~self.shortest.length.isfinite())[1]
             if len(rows) == 0:
                 break
@@ -111,12 +111,12 @@ class _Walk:
             self._ask(rows, ((point - self.start) / self.unit)[rows])
         self.rows = parted(self.shortest.length.isfinite())[1]
         self.change = (wide(self.shortest.found) - self.start) / self.unit
-        self._afford(HALVINGS)
+        self.afford(HALVINGS)
         self._back()
 
     def climb(self, draws: int, rounds: int) -> None:
         """One step along the slope of the boundary, and back to the boundary."""
-        self._afford(draws + 2 * HALVINGS)
+        self.afford(draws + 2 * HALVINGS)
         rows, size = self.rows, self.start[0].numel()
         if len(rows) == 0:
             return
@@ -124,12 +124,12 @@ class _Walk:
         length = torch.linalg.vector_norm(change.flatten(1), ord=self.norm.p, dim=1)
         # The width of the published search: a small part of the distance, which falls with the number of coordinates.
         width = column(length / size if rounds > 1 else torch.full_like(length, 0.1), change)
-        near = self._drawn(draws, torch.randn if self.norm.p == 2 else _signed)
+        near = self.drawn(draws, torch.randn if self.norm.p == 2 else _signed)
         near = near / torch.linalg.vector_norm(near.flatten(1), ord=2, dim=1).view(-1, *[1] * (near.ndim - 1))
         near = near * (math.sqrt(size) if self.norm.p != 2 else 1.0)
         total, ones, moves = torch.zeros_like(change), torch.zeros_like(length), torch.zeros_like(change)
         for some in near.split(CHUNK):
-            real, reached = self._answers(rows, change, width, some)
+            real, _, reached = self.answers(rows, change[:, None] + width[:, None] * some)
             moved, sign = (real - change[:, None]) / width[:, None], torch.where(reached, 1.0, -1.0).to(change.dtype)
             total = total + (sign.view(*sign.shape, *[1] * (change.ndim - 1)) * moved).sum(1)
             moves, ones = moves + moved.sum(1), ones + sign.sum(1)
@@ -150,16 +150,16 @@ class _Walk:
         self.change[rows] = best
         self._back()
 
-    def _answers(self, rows: Tensor, change: Tensor, width: Tensor, near: Tensor) -> tuple[Tensor, Tensor]:
-        """Several random changes near each point (rows, draws, *shape), and whether they reach the goal."""
-        count, start = len(near), self.start[rows]
+    def answers(self, rows: Tensor, moved: Tensor) -> tuple[Tensor, Inputs, Tensor]:
+        """Several changes of each row (rows, draws, *shape), as the space allows them: changes, points, and answers."""
+        count, start = moved.shape[1], self.start[rows]
         self.left[rows] -= count
-        moved = (change[:, None] + width[:, None] * near).flatten(0, 1)
         starts = start.repeat_interleave(count, 0)
-        point = self.space.project(starts + moved * self.unit, starts).to(self.shortest.inputs.dtype)
+        point = self.space.project(starts + moved.flatten(0, 1) * self.unit, starts).to(self.shortest.inputs.dtype)
         _, reached = self.aim[rows].repeated(count).ask(point)
         real = (wide(point) - starts) / self.unit
-        return real.view(len(rows), count, *start.shape[1:]), reached.view(-1, count)
+        shape = (len(rows), count, *start.shape[1:])
+        return real.view(shape), point.view(shape), reached.view(-1, count)
 
     def _back(self) -> None:
         """Go from each point towards its input, as far as the goal is reached: by bisection."""
@@ -178,7 +178,7 @@ class _Walk:
             return column(share, change) * change
         return self.norm.project(change, column(share * largest, change))
 
-    def _afford(self, queries: int) -> None:
+    def afford(self, queries: int) -> None:
         """Leave out the examples that have fewer queries left."""
         self.rows = self.rows[parted(self.left[self.rows] >= queries)[1]]
 
@@ -188,15 +188,16 @@ class _Walk:
         start = self.start[rows]
         point = self.space.project(start + change * self.unit, start).to(self.shortest.inputs.dtype)
         _, reached = self.aim[rows].ask(point)
-        every, points = (
-            torch.zeros(len(self.start), dtype=torch.bool, device=start.device),
-            self.shortest.inputs.clone(),
-        )
-        every[rows], points[rows] = reached, point
-        self.shortest.seen(points, every)
+        self.keep(rows, point, reached)
         return (wide(point) - start) / self.unit, reached
 
-    def _drawn(self, count: int, draw: Callable[..., Tensor]) -> Tensor:
+    def keep(self, rows: Tensor, point: Inputs, reached: Tensor) -> None:
+        """Keep one point of each row where it reaches the goal nearer than those before."""
+        every, points = torch.zeros_like(self.shortest.length, dtype=torch.bool), self.shortest.inputs.clone()
+        every[rows], points[rows] = reached, point
+        self.shortest.seen(points, every)
+
+    def drawn(self, count: int, draw: Callable[..., Tensor]) -> Tensor:
         """Random numbers (count, *shape), drawn on the CPU so that every device has the same."""
         return draw((count, *self.start.shape[1:]), generator=self.source).to(self.start)
 

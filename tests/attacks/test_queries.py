@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from probe import Model, Space, from_predict_proba
-from probe.attacks import PGD, SPSA, HopSkipJump
+from probe.attacks import PGD, SPSA, Boundary, HopSkipJump
 from probe.errors import Unsupported
 
 SOURCE = torch.Generator().manual_seed(3)
@@ -32,6 +32,20 @@ def test_hopskipjump_finds_the_boundary_of_a_model_that_only_decides(norm, dual,
     few = HopSkipJump(norm=norm, max_queries=60)(box, X, box.predict(X))
     assert few.queries.max() <= 60
     assert few.length.mean() > found.length.mean()
+
+
+def test_a_boundary_walk_comes_near_the_boundary_of_a_model_that_only_decides_and_nearer_with_more_queries():
+    box = from_predict_proba(decide, SPACE, classes=("low", "high"))
+    nearest = ((X - 0.5) @ WEIGHT).abs() / torch.linalg.vector_norm(WEIGHT)
+    few, many = (Boundary(max_queries=count)(box, X, box.predict(X)) for count in (100, 1000))
+    for found, most in ((few, 100), (many, 1000)):
+        assert bool(found.success.all())
+        assert bool((found.length >= nearest * (1 - 1e-4)).all())
+        assert int(found.queries.max()) <= most
+    assert float((many.length / nearest).median()) <= 1.1
+    assert many.length.mean() < 0.9 * few.length.mean()
+    alone = Boundary(max_queries=100)(box, X[3:4], box.predict(X[3:4]))
+    torch.testing.assert_close(alone.perturbed, few.perturbed[3:4])
 
 
 def test_hopskipjump_leaves_what_no_start_reaches_unchanged():
