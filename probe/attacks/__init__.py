@@ -22,7 +22,7 @@ from probe.attacks.peers.of_art import ART
 from probe.attacks.peers.of_foolbox import Foolbox
 from probe.attacks.quantised import Quantised
 from probe.attacks.sigma_zero import SigmaZero
-from probe.attacks.simba import SimBA
+from probe.attacks.simba import Simba
 from probe.attacks.spatial import RotationTranslation
 from probe.attacks.spsa import SPSA
 from probe.attacks.square import Square
@@ -57,7 +57,7 @@ __all__ = [
     "Quantised",
     "RotationTranslation",
     "SigmaZero",
-    "SimBA",
+    "Simba",
     "Square",
     "Synonyms",
     "UniversalPerturbation",

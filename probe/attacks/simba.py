@@ -16,8 +16,8 @@ from probe.threats import Ball, Threat
 
 
 @dataclass(frozen=True, kw_only=True)
-class SimBA(Attack):
-    """Random search, one coordinate after another, by queries of scores (Guo et al. 2019, arXiv:1905.07121).
+class Simba(Attack):
+    """Random search, one coordinate after another, by queries of scores (SimBA, Guo et al. 2019, arXiv:1905.07121).
 
     Coordinates come in a random order, each once. One is moved up by the radius, and if the loss does not rise, down; a
     move that raises it is kept. So it takes one or two queries for each coordinate, and no gradients: it attacks
@@ -30,12 +30,12 @@ class SimBA(Attack):
         >>> import numpy as np
         >>> import torch
         >>> from probe import Space, from_predict_proba
-        >>> from probe.attacks import SimBA
+        >>> from probe.attacks import Simba
         >>> def smooth(rows):
         ...     high = 1 / (1 + np.exp(10 - 10 * rows.sum(1, keepdims=True)))
         ...     return np.hstack([1.0 - high, high])
         >>> model = from_predict_proba(smooth, Space(), classes=("low", "high"))
-        >>> found = SimBA(eps=0.1)(model, torch.tensor([[0.45, 0.45], [0.1, 0.1]]), torch.tensor([0, 0]))
+        >>> found = Simba(eps=0.1)(model, torch.tensor([[0.45, 0.45], [0.1, 0.1]]), torch.tensor([0, 0]))
         >>> found.success, found.queries <= 5
         (tensor([ True, False]), tensor([True, True]))
     """
@@ -49,6 +49,8 @@ class SimBA(Attack):
 
     def perturb(self, model: Model, inputs: Inputs, aim: Aim) -> Inputs:
         found, rows = inputs.clone(), parted(aim.budget > 0)[1]
+        if not len(rows):
+            return found
         origin, x, part = inputs[rows], inputs[rows], aim[rows]
         change = torch.zeros_like(wide(origin)).flatten(1)
         loss, reached = part.ask(origin)
