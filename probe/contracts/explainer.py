@@ -25,13 +25,14 @@ class Sampled:
 
     Errors are spread over the coordinates of a feature as the values of SHAP are: their sum is the standard error of
     the feature's value. They are 0 where a value is known to be exact. Interactions of features and their errors, which
-    a method may tell too, are (batch, features, features).
+    a method may tell too, are (batch, features, features), and how well a fit tells the output is (batch,).
     """
 
     values: Inputs
-    errors: Inputs
+    errors: Inputs | None = None
     pairs: Tensor | None = None
     pair_errors: Tensor | None = None
+    fidelity: Tensor | None = None
 
 
 def plain(found: Inputs | Sampled) -> Inputs:
@@ -95,14 +96,15 @@ class Explainer(Method, ABC):
             found = [self._explain(each, inputs[rows], targets[rows]) for rows, each in parts]
         places, kinds = [rows for rows, _ in parts], list(zip(*found, strict=True))
         values, errors = (self._joined(kind, places, inputs) for kind in kinds[:2])
-        pairs, pair_errors = (self._paired(kind, places) for kind in kinds[2:])
+        pairs, pair_errors = (self._paired(kind, places) for kind in kinds[2:4])
+        told = [each for each in kinds[4] if each is not None]
+        fidelity = in_order(told, places).detach() if len(told) == len(places) else None
         assert values is not None
         if errors is not None and bool((errors < 0).any()):
             raise ContractError(f"{self} returned a standard error below 0")
         cost, names = model.usage - before, model.task.names
-        return Attribution(
-            values, inputs, targets, self, model.space, cost, names, errors, pairs=pairs, pair_errors=pair_errors
-        )
+        others = {"pairs": pairs, "pair_errors": pair_errors, "fidelity": fidelity}
+        return Attribution(values, inputs, targets, self, model.space, cost, names, errors, **others)
 
     def _explain(self, model: Model, inputs: Inputs, targets: Labels) -> tuple[Tensor | None, ...]:
         """Values, interactions and the standard errors of each, which are checked after all are there."""
@@ -113,8 +115,8 @@ class Explainer(Method, ABC):
         else:
             found = self.attribute(model, inputs, targets)
         if isinstance(found, Sampled):
-            return found.values, found.errors, found.pairs, found.pair_errors
-        return found, None, None, None
+            return found.values, found.errors, found.pairs, found.pair_errors, found.fidelity
+        return found, None, None, None, None
 
     def by_token(self, model: Model, embedded: Tensor, targets: Labels) -> Tensor | Sampled:
         """One number per token: the sum of those of its embedding. Errors of those cannot be added up, so none is."""

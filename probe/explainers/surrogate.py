@@ -21,6 +21,7 @@ from probe.tensors import exact, generator, spans
 
 Weights = Float64[Tensor, "batch coalitions"]
 Draws = Float64[Tensor, " coalitions"]
+PerRow = Float64[Tensor, " batch"]
 
 _ENTRIES = 2**22  # size of the weighted coalitions held at once, 32 MiB
 
@@ -40,7 +41,10 @@ class Lime(Explainer):
     are evaluated once; at most `samples` times the reference's rows are.
 
     Values are in output units per feature. They do not sum to the output. Standard errors are over draws: how far a
-    value may be from its limit, not how far the model is from a linear one.
+    value may be from its limit, not how far the model is from a linear one. That is `Attribution.fidelity`, R squared
+    of the fit at coalitions that are left out of it, in pairs and weighted by the kernel: 1 is a linear model, and 0 or
+    less tells no more than the mean. Where all coalitions are evaluated none is left out, and where pairs are too few
+    it is not known.
 
     Raises:
         RangeError: if ridge is 0 and there are too few samples for a fit.
@@ -71,11 +75,15 @@ class Lime(Explainer):
         weights = kernel_weights(masks, active, self.kernel_width) * draws
         rows = spans(len(inputs), max(1, _ENTRIES // masks.numel()))
         # Of fewer draws than make pairs, some feature may have been in all, so that no error can be told.
-        if len(masks) == 2**features or not _in_pairs(features, self.samples):
-            slopes = [ridge_slopes(masks, weights[r], values[r], self.ridge, active[r]) for r in rows]
-            return to_coordinates(torch.cat(slopes), model.space, inputs)
+        every = len(masks) == 2**features
+        if every or not _in_pairs(features, self.samples):
+            slopes = torch.cat([ridge_slopes(masks, weights[r], values[r], self.ridge, active[r]) for r in rows])
+            told = local_fidelity(masks, weights, values, slopes) if every else None
+            return Sampled(to_coordinates(slopes, model.space, inputs), fidelity=told)
         found = [_ridge_fit(masks, weights[r], values[r], self.ridge, active[r], chosen[1::2]) for r in rows]
-        return Sampled(*(to_coordinates(torch.cat(each), model.space, inputs) for each in zip(*found, strict=True)))
+        slopes, errors, told = (torch.cat(each) for each in zip(*found, strict=True))
+        slopes, errors = (to_coordinates(each, model.space, inputs) for each in (slopes, errors))
+        return Sampled(slopes, errors, fidelity=told)
 
 
 @lru_cache(maxsize=2)
@@ -132,10 +140,26 @@ def ridge_slopes(masks: Presence, weights: Weights, values: Values, ridge: float
     return solve(normal, right[:, :, :1], "raise Lime.samples or Lime.ridge")[:, :, 0]
 
 
+def local_fidelity(masks: Presence, weights: Weights, values: Values, slopes: PerFeature) -> PerRow:
+    """R squared of a fit over all coalitions, weighted by the kernel; NaN where the output is the same for all."""
+    share = weights / weights.sum(1, keepdim=True)
+    off = values - slopes @ masks.double().T
+    return _explained(share, off - (share * off).sum(1, keepdim=True), values)
+
+
+def _explained(share: Weights, off: Values, values: Values) -> PerRow:
+    """One minus the squared residuals as a share of what the values vary around their mean."""
+    around = values - (share * values).sum(1, keepdim=True)
+    varies = (share * around**2).sum(1)
+    # What is left of rounding is no variance.
+    same = varies <= (1e-12 * values.abs().amax(1).clamp(min=1e-150)) ** 2
+    return torch.where(same, torch.nan, 1 - (share * off**2).sum(1) / varies)
+
+
 def _ridge_fit(
     masks: Presence, weights: Weights, values: Values, ridge: float, active: Active, drawn: Tensor
-) -> tuple[PerFeature, PerFeature]:
-    """The coefficients, and their standard errors over the drawn pairs, each left out in turn.
+) -> tuple[PerFeature, PerFeature, PerRow]:
+    """The coefficients, their standard errors over the drawn pairs, each left out in turn, and R squared at those.
 
     `drawn` are the second coalitions of the pairs.
     """
@@ -152,7 +176,8 @@ def _ridge_fit(
     off_one = (left[:, two] * off[:, one] - first * off[:, two]) / apart
     off_two = (left[:, one] * off[:, two] - second * off[:, one]) / apart
     each = moved[:, :, one] * off_one[:, None] + moved[:, :, two] * off_two[:, None]
-    return slopes[:, :, 0], _spread(each, drawn).sqrt()
+    left_out = torch.stack([off_one, off_two], 2).flatten(1)
+    return slopes[:, :, 0], _spread(each, drawn).sqrt(), _explained(share, left_out, values)
 
 
 def _spread(each: Tensor, drawn: Presence) -> PerFeature:

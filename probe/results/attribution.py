@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import pandas as pd
 import torch
-from jaxtyping import Bool, Float64
+from jaxtyping import Bool, Float, Float64
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 TOP, CONFIDENT = 5, 0.95  # the largest features, and the confidence with which they are told to be decided
 Exact = Bool[Tensor, " batch"]
 Pairs = Float64[Tensor, "batch features features"]
+Fidelity = Float[Tensor, " batch"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -50,7 +51,9 @@ class Attribution(AnyResult):
     tensor([[ 1.0000, -0.2500]])
     """
 
-    per_row: ClassVar[tuple[str, ...]] = ("values", "inputs", "targets", "errors", "truth", "pairs", "pair_errors")
+    per_row: ClassVar[tuple[str, ...]] = (
+        "values", "inputs", "targets", "errors", "truth", "pairs", "pair_errors", "fidelity"
+    )  # fmt: skip
     own_columns: ClassVar[bool] = False
 
     values: Inputs
@@ -65,6 +68,7 @@ class Attribution(AnyResult):
 
     pairs: Pairs | None = None  # interactions of features, where the method tells them
     pair_errors: Pairs | None = None  # their standard errors
+    fidelity: Fidelity | None = None  # R squared of a local fit, such as Lime's, where it was not fitted; 1 is linear
 
     def by_feature(self) -> PerFeature:
         """One number per feature: the sum over its coordinates, in float32 for half-precision values."""
@@ -193,6 +197,7 @@ class Attribution(AnyResult):
             f"Attribution of {len(self)} examples by {self.method}",
             f"inputs {tuple(self.inputs.shape)} {dtype_name(self.inputs)}, {features}",
             *self._errors_in_words(),
+            *self._fidelity_in_words(),
             cost_in_words(self.cost),
         )
 
@@ -208,6 +213,12 @@ class Attribution(AnyResult):
             sure = int((self.top_confidence(top) >= CONFIDENT).sum())
             known += f"; the {top} largest features are decided for {sure} of {len(self)}"
         return (f"standard errors up to {float(share):.2g} of an example's largest value (median){known}",)
+
+    def _fidelity_in_words(self) -> tuple[str, ...]:
+        if self.fidelity is None or bool(self.fidelity.isnan().all()):
+            return ()
+        typical = np.nanmedian(to_numpy(self.fidelity))
+        return (f"the fit tells {typical:.0%} of the output's variance around an example (median)",)
 
     def plot(self, index: int = 0, ax: "Axes | None" = None) -> "Axes":
         """Plot one example in the way of its form: red supports the target, blue opposes it."""

@@ -5,7 +5,8 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from probe import Model, Space
+import probe
+from probe import Model, Regression, Space
 from probe.errors import RangeError
 from probe.explainers import Lime
 from probe.explainers.coalitions import coalition_values, every_subset
@@ -191,3 +192,48 @@ def test_a_sample_begins_with_the_input_itself():
 def test_without_ridge_too_few_samples_are_refused(linear, inputs):
     with pytest.raises(RangeError, match="raise Lime"):
         Lime(samples=8, ridge=0.0)(linear, inputs)
+
+
+def left_out(model, x, samples, ridge):
+    """R squared at each pair of coalitions, of a fit without it."""
+    masks = lime_masks(12, samples, 0)
+    values = coalition_values(model, x, model.predict(x), masks, "logit")
+    active = torch.ones(len(x), 12, dtype=torch.bool)
+    weights = kernel_weights(masks, active, 0.25) * expected_draws(masks, samples)
+    off, share = torch.zeros_like(values), weights / weights.sum(1, keepdim=True)
+    for pair in range(0, len(masks), 2):
+        rest = torch.ones(len(masks), dtype=torch.bool)
+        rest[pair : pair + 2] = False
+        slopes = ridge_slopes(masks[rest], weights[:, rest], values[:, rest], ridge, active)
+        fitted = slopes @ masks.double().T
+        middle = (weights[:, rest] * (values - fitted)[:, rest]).sum(1) / weights[:, rest].sum(1)
+        off[:, ~rest] = (values - fitted - middle[:, None])[:, ~rest]
+    around = values - (share * values).sum(1, keepdim=True)
+    return 1 - (share * off**2).sum(1) / (share * around**2).sum(1)
+
+
+def test_fidelity_is_that_at_coalitions_which_a_fit_has_not_seen(network, rows, tmp_path):
+    model, x = network(12, references=1), rows(3, 12)
+    found = Lime(samples=60, ridge=0.5)(model, x)
+    assert_close(found.fidelity, left_out(model, x, 60, 0.5), rtol=1e-4, atol=1e-6)
+    assert_close(found[1].fidelity, found.fidelity[1:2])
+    found.save(tmp_path / "found.npz")
+    assert_close(probe.load(tmp_path / "found.npz").fidelity, found.fidelity)
+    assert "of the output's variance around an example" in repr(found)
+
+
+@pytest.mark.parametrize("samples", [200, 5000], ids=["drawn", "all coalitions"])
+@pytest.mark.parametrize(
+    ("game", "low", "high"),
+    [(lambda z: z.sum(1), 0.999, 1.0), (lambda z: (2 * z - 1).prod(1), -1.0, 0.3), (lambda z: 0 * z[:, 0], None, None)],
+    ids=["a sum", "a product of signs", "a constant"],
+)
+def test_fidelity_is_1_of_a_sum_and_no_more_than_0_of_what_no_sum_tells(samples, game, low, high):
+    space = Space(reference=torch.zeros(1, 12, dtype=torch.float64))
+    model = Model(forward=lambda x: game(x)[:, None], space=space, task=Regression(("y",)))
+    found = Lime(samples=samples, ridge=0.0, kernel_width=9.0)(model, torch.ones(1, 12, dtype=torch.float64)).fidelity
+    assert bool(found.isnan()) if low is None else low <= float(found) <= high + 1e-9
+
+
+def test_too_few_samples_for_pairs_tell_no_fidelity(network, rows):
+    assert Lime(samples=20)(network(12, references=1), rows(1, 12)).fidelity is None
