@@ -36,18 +36,21 @@ def there(peers: Sequence[str]) -> list[str]:
     return [peer for peer in peers if find_spec(peer)]
 
 
-def in_turn(sides: Mapping[str, Callable[[], Any]], repeats: int) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+def in_turn(
+    sides: Mapping[str, Callable[[], Any]], repeats: int, *, warm: bool = True
+) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
     """What each side gives, and its seconds: of each run, one side after the other in each, and their median.
 
-    Seconds of the processor, over all threads, change little where others use the machine.
+    Seconds of the processor, over all threads, change little where others use the machine. A first run warms up, unless
+    the sides are `warm` = False: warmed up already, by less work.
     """
-    given = {name: side() for name, side in sides.items()}  # the first run warms up
+    given = {name: side() for name, side in sides.items()} if warm else {}
     spent: dict[str, list[float]] = {name: [] for name in sides}
     processor: dict[str, list[float]] = {name: [] for name in sides}
     for _ in range(repeats):
         for name, side in sides.items():
             started, used = time.perf_counter(), time.process_time()
-            side()
+            given[name] = side()
             spent[name].append(round(time.perf_counter() - started, 5))
             processor[name].append(time.process_time() - used)
     return given, {

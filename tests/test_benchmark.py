@@ -60,6 +60,9 @@ def test_sides_run_in_turn_and_slopes_are_those_of_powers():
     given, spent = sides.in_turn({"a": lambda: order.append("a") or 1, "b": lambda: order.append("b") or 2}, 2)
     assert order == ["a", "b"] * 3
     assert given == {"a": 1, "b": 2}
+    order.clear()
+    assert sides.in_turn({"a": lambda: order.append("a") or 1}, 1, warm=False)[0] == {"a": 1}
+    assert order == ["a"]
     assert [len(spent[side]["runs"]) for side in "ab"] == [2, 2]
     assert growth.slope([10, 20, 40], [3.0, 12.0, 48.0]) == 2.0
     told = {"slopes": {"rows asked": 1.1, "processor seconds": 0.9}}
