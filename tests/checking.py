@@ -20,7 +20,6 @@ import numpy as np
 from beartype import BeartypeConf, beartype
 from beartype.roar import BeartypeDecorHintException
 from jaxtyping._storage import pop_shape_memo, push_shape_memo
-from torch import Tensor
 
 THEIRS = jaxtyping.jaxtyped
 CONF = BeartypeConf(is_pep484_tower=True, violation_type=jaxtyping.TypeCheckError)
@@ -210,6 +209,8 @@ def _kinds(values: Iterable[Any], literal: bool) -> tuple[object, ...] | None:
 
 
 def _how(its: type) -> int:
+    from torch import Tensor
+
     if issubclass(its, Tensor | np.ndarray):
         return _ARRAY
     if issubclass(its, tuple):

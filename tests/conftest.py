@@ -4,17 +4,24 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-import torch
 
-from probe import Model, Space
 from tests.checking import begin_test
+
+# torch is loaded with the first tests: the process that only gives others their work starts two seconds sooner.
+if TYPE_CHECKING:
+    import torch
+
+    from probe import Model
 
 
 @pytest.fixture(autouse=True)
 def _same_networks_each_time() -> None:
     """`nn.Linear(2, 2)` in a test is drawn from torch's own generator: the same in every order and on every worker."""
+    import torch
+
     torch.default_generator.manual_seed(0)  # `torch.manual_seed` keeps a stack trace for each kind of device
 
 
@@ -77,8 +84,12 @@ def once(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 
 @pytest.fixture(scope="session")
-def linear() -> Model:
+def linear() -> "Model":
     """Logits are W x: every gradient is known by hand."""
+    import torch
+
+    from probe import Model, Space
+
     weight = torch.randn(3, 12, generator=torch.Generator().manual_seed(0))
     return Model(
         forward=lambda x: x.flatten(1) @ weight.T,
@@ -88,10 +99,14 @@ def linear() -> Model:
 
 
 @pytest.fixture
-def inputs() -> torch.Tensor:
+def inputs() -> "torch.Tensor":
+    import torch
+
     return torch.rand(5, 3, 2, 2, generator=torch.Generator().manual_seed(1))
 
 
 @pytest.fixture
-def labels() -> torch.Tensor:
+def labels() -> "torch.Tensor":
+    import torch
+
     return torch.tensor([0, 1, 2, 0, 1])
