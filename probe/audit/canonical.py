@@ -46,16 +46,12 @@ def digest(document: Mapping[str, Any]) -> str:
 
 
 def has_digest(data: bytes, recorded: str) -> bool:
-    """Whether canonical bytes have that digest; in an eighth of the time of `digest`. Other content never has it."""
-    # Text in JSON holds no line break, so all of them stand between the items, as `dump` writes them.
-    items = b", ".join(_unindented(data, b",\n"))
-    covered, _, _ = b"".join(_unindented(items, b"\n")).rpartition(b', "digest": "')
+    """Whether canonical bytes have that digest; in a fraction of the time of `digest`. Other content never has it."""
+    # Text in JSON holds no line break, so all of them stand between the items, as `dump` writes them. What leads a line
+    # is its indent: of the hundred thousand lines of a hundred audits in a list each is looked at once.
+    lines = data.replace(b",\n", b", \n").split(b"\n")
+    covered, _, _ = b"".join([line.lstrip(b" ") for line in lines]).rpartition(b', "digest": "')
     return hashlib.sha256(covered + b"}").hexdigest() == recorded
-
-
-def _unindented(text: bytes, end: bytes) -> list[bytes]:
-    """The lines of a text, of which a hundred audits in a list have a hundred thousand."""
-    return [line.lstrip(b" ") for line in text.split(end)]
 
 
 def evidence_digest(document: Mapping[str, Any]) -> str:

@@ -15,6 +15,7 @@ from probe.finding import Status
 
 ODD = (ValueError, LookupError, TypeError, AttributeError, RecursionError, MemoryError)
 LARGE = (b'\n "plan": {', b'\n  "features": [', b'\n "files": {', b'\n "contents": {')
+STATUSES: tuple[str, ...] = get_args(Status)
 ENDS = ("running", "interrupted", "complete")
 
 
@@ -83,7 +84,7 @@ def _head(document: Mapping[str, Any]) -> Glimpse:
         rows=_count(document["data"]["n"]),
         data_sha256=_text(document["data"]["sha256"]),
         digest=_text(document["digest"]),
-        counts=Counter(_one_of(f["status"], get_args(Status)) for f in document["findings"] if f["about"] == "model"),
+        counts=Counter(_one_of(f["status"], STATUSES) for f in document["findings"] if f["about"] == "model"),
         costs={_text(step["method"]["method"]): _cost(step) for step in document["steps"] if _named(step)},
     )
 
