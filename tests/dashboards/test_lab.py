@@ -105,6 +105,14 @@ def test_the_lab_shows_refusals_of_the_library_in_its_words(show, desk, tmp_path
 
 
 @pytest.mark.slow
+def test_what_a_link_asks_for_and_is_not_in_the_lab_is_said(show, desk, tmp_path):  # noqa: F811
+    app = show(tmp_path, "lab", model="people", row="1st", view="atack")
+    said = [warning.value for warning in app.warning]
+    assert any("asks for view" in each and "attack" in each for each in said)
+    assert any("1st, which is no number" in each for each in said)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("view", ["explain", "attack", "what-if"])
 @pytest.mark.parametrize("subject", [*FORMS, *TASKS])
 def test_every_part_is_drawn_for_every_form_and_task(show, monkeypatch, tmp_path, subject, view):  # noqa: F811

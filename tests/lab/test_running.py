@@ -9,6 +9,8 @@ import torch
 
 from probe import segments
 from probe.audit import read, verify
+from probe.audit.plan import table_in
+from probe.lab.requests.plan import read_text, usual
 from tests.lab.subjects import FORMS, TASKS, ask, opened, refusal
 
 ROW = {"row": 3}
@@ -238,6 +240,18 @@ def test_a_plan_is_shown_checked_and_estimated(people):
     assert again["name"] == record["name"] == "tiny"
     assert record["rows"] == 8
     assert record["seconds"] > 0
+
+
+@pytest.mark.parametrize("subject", ["table", *TASKS])
+def test_the_usual_plan_names_no_metric_that_the_task_leaves_out(tmp_path, subject):
+    held = opened(*(FORMS | TASKS)[subject](), runs=tmp_path)
+    plan = table_in(usual(held).encode(), "it")
+    named = {each["method"] for each in plan["predict"]["metrics"]}
+    numbers = held.model.task.kind == "regression"
+    assert ({"r_squared", "mean_absolute_error"} <= named) is numbers
+    assert ("calibration_error" in named) is not numbers
+    assert not {"r_squared", "accuracy", "calibration_error"} - named & plan["checks"].keys()
+    assert read_text(held, usual(held)).predict.metrics
 
 
 @pytest.mark.slow

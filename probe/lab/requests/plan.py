@@ -8,11 +8,13 @@ from probe.audit.plan import Plan as AuditPlan
 from probe.audit.plan import plan_from, table_in
 from probe.audit.runner import check
 from probe.audit.toml import to_toml
+from probe.contracts import predict
 from probe.declared import param
 from probe.errors import PlanError
 from probe.lab.opened import Asked, Opened
 from probe.lab.requests.request import Reply, Request
 
+FEW = 2  # rows whose answers tell which metrics apply to them
 SHOWN = ("name", "seed", "predict", "explain", "attack", "search", "certify", "survey", "bias", "bundle", "checks")
 
 
@@ -36,11 +38,23 @@ class Plan(Request):
 
 
 def usual(opened: Opened) -> str:
-    """The default plan of the command line for this model, as text."""
+    """The default plan of the command line for this model, as text, without the metrics that do not suit its task."""
     plan = _resolved(opened, opened.plan)
     held = plan.to_json()
+    if opened.plan.predict.metrics is None:
+        suiting = _suiting(opened, plan)
+        held["predict"]["metrics"] = [each for each in held["predict"]["metrics"] if each["method"] in suiting]
+        left = {name for name, metric, _ in plan.metrics("predict") if metric.name() not in suiting}
+        held["checks"] = {name: at for name, at in held["checks"].items() if name not in left}
     shown: dict[str, Any] = {key: held[key] for key in SHOWN if key in held}
     return to_toml(shown | {"data": {"sample": held["data"]["sample"]}})
+
+
+def _suiting(opened: Opened, plan: AuditPlan) -> set[str]:
+    """The metrics of the plan that apply to the answers, or to each of several, by name."""
+    answers = predict(opened.model, opened.data.sample(FEW, plan.seed))
+    each = answers.only(0) if answers.task.several(answers.logits) else answers
+    return {metric.name() for _, metric, _ in plan.metrics("predict") if metric.suits(answers) or metric.suits(each)}
 
 
 def read_text(opened: Opened, text: str, name: str = "") -> AuditPlan:

@@ -1,6 +1,6 @@
 """The lab: a live model is asked why it answers as it does, how little changes its answer, and what if."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import streamlit as st
@@ -49,12 +49,9 @@ def draw(lab: Lab, pages: Mapping[str, Any]) -> None:
 
 
 def _chosen(lab: Lab) -> str:
-    keys = list(lab.models)
-    choice = state.choose("model", st.query_params.get("model"), keys)
-    if choice.stale:
-        st.warning(md(choice.stale), icon=":material/link_off:")
-    widgets.select("model", "Model", choice.value, lab.models, drops="row", width=340)
-    return choice.value
+    model = _asked("model", list(lab.models))
+    widgets.select("model", "Model", model, lab.models, drops="row", width=340)
+    return model
 
 
 def _about(asked: Asked) -> None:
@@ -68,11 +65,19 @@ def _about(asked: Asked) -> None:
 
 def _view() -> str:
     titles = {key: title for key, (title, _) in VIEWS.items()}
-    choice = state.choose("view", st.query_params.get("view"), list(titles))
-    st.session_state["view"] = choice.value
+    view = _asked("view", list(titles))
+    st.session_state["view"] = view
     st.segmented_control(
         "What to do", list(titles), format_func=titles.__getitem__, key="view", on_change=_viewed, required=True
     )
+    return view
+
+
+def _asked(key: str, options: Sequence[str]) -> str:
+    """What the address asks for, or the nearest that exists, with a warning."""
+    choice = state.choose(key, st.query_params.get(key), options)
+    if choice.stale:
+        st.warning(md(choice.stale), icon=":material/link_off:")
     return choice.value
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from probe_dashboards import widgets
+from probe_dashboards import state, widgets
 from probe_dashboards.screens.lab.asked import Asked, Row, figure
 from probe_dashboards.views.lab import answers, inputs, own
 from probe_dashboards.views.words import md
@@ -57,8 +57,14 @@ def _input(asked: Asked, answer: Any) -> None:
 def _of_data(asked: Asked) -> Row | None:
     count = int(asked.described["data"]["rows"])
     wanted = st.query_params.get("row", "")
-    at = int(wanted) if wanted.isascii() and wanted.isdigit() and len(wanted) < 10 else 0
-    if at >= count:
+    number = wanted.isascii() and wanted.isdigit() and len(wanted) < 10
+    at = int(wanted) if number else 0
+    if wanted and not number:
+        shown = md(wanted[: state.LONGEST])
+        st.warning(
+            f"This link asks for the row {shown}, which is no number. Shown instead: 0.", icon=":material/link_off:"
+        )
+    elif at >= count:
         st.warning(f"There is no row {at:,}; shown is the last one.", icon=":material/link_off:")
         at = count - 1
     st.session_state["lab row"] = at
