@@ -6,7 +6,7 @@ What is loaded is no garbage: it is set aside from the search for some, which wo
 import gc
 from importlib import import_module
 from threading import Event, Lock, Thread
-from time import sleep
+from time import monotonic, sleep
 
 from probe_dashboards.checking import Checker
 
@@ -28,9 +28,11 @@ LATER = (
 )
 
 CALM = 1.0  # seconds after the first page is drawn, in which the server sends it and the browser asks for its parts
+LATEST = 5.0  # seconds in which garbage is searched for, whoever turns pages
 
 _threads: list[Thread] = []
 _late: list[bool] = []
+_drawn: list[float] = [0.0]  # when the last page was
 _checkers: list[Checker] = []
 _hurry = Event()  # somebody waits for the rest
 _tidying = Lock()
@@ -50,6 +52,7 @@ def begin() -> None:
 
 def later() -> None:
     """In a server that was started by `begin`, when a page is drawn: load the rest, once; later search for garbage."""
+    _drawn[0] = monotonic()
     if _threads and not _late:
         _late.append(True)
         _load(LATER, CALM)
@@ -76,8 +79,13 @@ def checker() -> Checker | None:
 
 
 def _tidy() -> None:
-    """Search for garbage once the page is sent: what a session leaves behind is large, and in circles."""
-    sleep(CALM)
+    """Search for garbage once the page is sent: what a session leaves behind is large, and in circles.
+
+    It stops all else for a moment, so that it waits while a reader turns one page after the other, but not for long.
+    """
+    latest = monotonic() + LATEST
+    while (wait := min(_drawn[0] + CALM, latest) - monotonic()) > 0:
+        sleep(wait)
     _tidying.release()
     gc.collect()
 

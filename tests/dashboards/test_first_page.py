@@ -142,3 +142,20 @@ def test_what_a_page_leaves_behind_is_searched_for_once_the_page_is_sent(monkeyp
         if gone() is None:
             return
     raise AssertionError("it is still there")
+
+
+@pytest.mark.parametrize(("stops", "then"), [(102.0, 103.0), (120.0, 105.0)])
+def test_garbage_is_not_searched_for_while_a_reader_turns_pages_but_for_long(monkeypatch, stops, then):
+    collected, clock = [], [100.0]
+
+    def turned(seconds):
+        clock[0] += min(seconds, 0.5)
+        loading._drawn[0] = min(clock[0], stops)  # a page each half second, until they stop
+
+    monkeypatch.setattr(loading.gc, "collect", lambda: collected.append(clock[0]))
+    monkeypatch.setattr(loading, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(loading, "sleep", turned)
+    monkeypatch.setattr(loading, "_drawn", [100.0])
+    loading._tidying.acquire()
+    loading._tidy()
+    assert collected == [then]
