@@ -89,13 +89,19 @@ class ActivationMap(Laid, ABC):
 
         def watch(output: Tensor) -> Tensor:
             self.check_maps(model, output, inputs, address)
-            kept.append(output.detach().requires_grad_())
+            torch.set_grad_enabled(True)  # from here on; until now nothing was kept for a way back
+            kept[:] = [output.detach().requires_grad_()]
             return kept[0].clone()  # the next layer may work in place
 
         edits: dict[str, Edit] = {address: watch}
-        with model.edited(edits) as watched, torch.enable_grad(), watched.backward():
-            explained = watched.task.explained(watched(inputs), self.output)
-            (slopes,) = torch.autograd.grad(watched.task.pick(explained, targets).sum(), kept[0])
+        with model.edited(edits) as watched, watched.backward():
+            with torch.no_grad():
+                outputs = watched(inputs)
+            # A forward that sets the mode itself, around the layer, has set it back.
+            with torch.enable_grad():
+                outputs = outputs if outputs.requires_grad else watched(inputs)
+                picked = watched.task.pick(watched.task.explained(outputs, self.output), targets)
+                (slopes,) = torch.autograd.grad(picked.sum(), kept[0])
         return self.weighed(wide(kept[0].detach()), wide(slopes))
 
 
@@ -122,8 +128,7 @@ class GradCAM(ActivationMap):
     """
 
     def weighed(self, maps: Maps, slopes: Maps) -> OneMap:
-        weights = slopes.flatten(2).mean(2).view(*maps.shape[:2], *[1] * (maps.ndim - 2))
-        return (weights * maps).sum(1).relu()
+        return torch.einsum("bc,bc...->b...", slopes.flatten(2).mean(2), maps).relu()
 
 
 @dataclass(frozen=True, kw_only=True)

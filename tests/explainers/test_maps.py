@@ -1,3 +1,5 @@
+from contextlib import nullcontext
+
 import captum.attr
 import pytest
 import torch
@@ -140,3 +142,32 @@ def test_a_layer_that_is_called_twice_is_named_by_its_call(method, images):
     with pytest.raises(Unsupported, match="several times"):
         method()(model, images)
     assert method(layer="conv#1")(model, images).values.shape == images.shape
+
+
+class SetsTheMode(nn.Module):
+    """A network that sets the gradient mode around its layer."""
+
+    def __init__(self, layer, sets):
+        super().__init__()
+        self.first, self.layer, self.sets, self.modes = nn.Conv2d(1, 2, 3), layer, sets, []
+        self.head = nn.Linear(3 * 16, 3)
+
+    def forward(self, x):
+        x = self.first(x)
+        self.modes.append(torch.is_grad_enabled())
+        with torch.set_grad_enabled(True) if self.sets else nullcontext():
+            x = self.layer(x)
+        return self.head(x.relu().flatten(1))
+
+
+@pytest.mark.parametrize("method", [GradCAM(layer="layer"), LayerCAM(layer="layer")], ids=str)
+def test_nothing_is_kept_below_the_layer_unless_a_network_sets_the_mode_itself(method):
+    layer, x = nn.Conv2d(2, 3, 3), torch.rand(2, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    plain, sets = SetsTheMode(layer, False), SetsTheMode(layer, True)
+    sets.load_state_dict(plain.state_dict())
+    targets, before = torch.tensor([0, 2]), torch.is_grad_enabled()
+    found = [method(Model(forward=each.eval()), x, targets).values for each in (plain, sets)]
+    assert_close(found[0], found[1])
+    assert plain.modes[1:] == [False]  # the first call asks how many outputs there are
+    assert sets.modes[1:] == [False, True]
+    assert torch.is_grad_enabled() == before
