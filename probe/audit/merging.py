@@ -64,7 +64,7 @@ def found_parts(given: str | Path | Sequence[str | Path]) -> list[Path]:
         if not inside:
             raise DataError(f"{each} holds no part of an audit; `probe audit --plan plan.toml --shard 1/2` makes one")
         found += inside
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(path.resolve() for path in found))  # one part may be named in two ways
 
 
 def _check_whole(parts: Sequence[Part]) -> None:

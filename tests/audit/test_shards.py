@@ -10,6 +10,7 @@ import torch
 from probe import Dataset, Model, lock
 from probe.audit import merge, read, run, run_shard, sharding, verify
 from probe.audit import units as cutting
+from probe.audit.merging import found_parts
 from probe.audit.part import NAME, Shard, read_part
 from probe.errors import DataError, ExistsError, ForwardError, IntegrityError, PlanError
 from probe.task import Regression
@@ -146,6 +147,18 @@ def test_a_part_that_is_there_twice_is_named(parts, tmp_path):
     shutil.copytree(parts / "part2", parts / "part4")
     with pytest.raises(DataError, match="part2 and part4 are both shard 2/3"):
         merge(parts, tmp_path / "run")
+
+
+def test_a_part_that_is_named_in_two_ways_is_one_and_has_its_name(parts, tmp_path, monkeypatch):
+    monkeypatch.chdir(parts / "part2")
+    assert found_parts([parts, ".", "../part2", parts / "part1" / ".." / "part3"]) == sorted(parts.iterdir())
+    (parts / "part1" / NAME).unlink()
+    with pytest.raises(DataError, match="the part of shard 1/3 is missing"):
+        merge([".", parts], tmp_path / "run")
+    file = parts / "part2" / NAME
+    file.write_text(file.read_text().replace('"2/3"', '"1/3"'))
+    with pytest.raises(IntegrityError, match=f"{NAME} of part2 was changed"):
+        merge(".", tmp_path / "run")
 
 
 def test_a_part_of_another_plan_is_named(parts, tmp_path):
