@@ -179,7 +179,7 @@ def other_radii(bundle):
     arrays_of("attack-pgd", eps=lambda a: np.array([0.0001, 0.0002]))(bundle)
 
 
-ROBUST = "measured-robust_accuracy"
+ROBUST, RANKED, BINNED = (f"measured-{name}" for name in ("robust_accuracy", "area_under_roc", "calibration_error"))
 
 
 def taken_from(*parts):
@@ -226,6 +226,9 @@ def rows_swapped(name):
     (arrays_of("explain-lime", rows=lambda a: a["rows"][::-1]), "not the rows of instances"),
     (arrays_of("instances", rows=lambda a: a["rows"] + 1000), "outside 0 to 300"),
     (arrays_of("instances", features=lambda a: a["features"] * 0), "not the sums of its values"),
+    (arrays_of("predictions", **{RANKED: lambda a: a[RANKED] * [2, 1]}), "the ranks of the area under ROC do not"),
+    (arrays_of("predictions", **{RANKED: lambda a: a[RANKED][::-1]}), "the ranks of the area under ROC do not"),
+    (arrays_of("predictions", **{BINNED: lambda a: a[BINNED] * [1, 0]}), "whether the likeliest class is the label"),
     (arrays_of("predictions", rows=lambda a: a["rows"] // 2), "a row is named twice"),
     (arrays_of("predictions", logits=lambda a: np.full_like(a["logits"], np.nan)), "NaN or infinity"),
     (arrays_of("predictions", labels=lambda a: a["labels"] + 0.5), "classes"),

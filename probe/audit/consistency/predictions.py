@@ -8,6 +8,7 @@ from probe.audit.consistency.step import TIE, Expected
 from probe.audit.readings import evidence_of
 from probe.npz import Stored
 from probe.task import MultiLabel, Regression, Task
+from probe.task.arrays import wide
 
 
 def check_predictions(bundle: Bundle, arrays: Stored) -> None:
@@ -68,7 +69,52 @@ def check_measured(arrays: Stored, answers: Expected) -> None:
     elif right is not None:
         agree = (right == ~answers.task.differs(answers.predicted, answers.labels)) | answers.tied
         expect(bool(agree.all()), "predictions", "the right answers do not follow from the logits")
+    if right is not None:
+        expect(bool(np.isin(right, (0, 1)).all()), "predictions", "an answer is neither right nor wrong")
+    whole = arrays.get(evidence_of("exact_match"))
+    if whole is not None:
+        agree = (whole == (answers.predicted == answers.labels).all(1)) | answers.tied.reshape(len(whole), -1).any(1)
+        expect(
+            bool(agree.all() and np.isin(whole, (0, 1)).all()),
+            "predictions",
+            "the rows that are right in all their answers do not follow from the logits",
+        )
     confident = arrays.get(evidence_of("calibration_error"))
     if confident is not None and answers.sure is not None:
         close = np.abs(confident[:, 0] - answers.sure) <= TIE
         expect(bool(close.all()), "predictions", "the confidence of the answers does not follow from the logits")
+        likeliest = answers.task.likeliest(answers.task.probabilities(wide(arrays["logits"])))
+        agree = (confident[:, 1] == (likeliest == answers.labels)) | answers.tied
+        expect(
+            bool(agree.all() and np.isin(confident[:, 1], (0, 1)).all()),
+            "predictions",
+            "whether the likeliest class is the label does not follow from the logits",
+        )
+    ranked = arrays.get(evidence_of("area_under_roc"))
+    if ranked is not None and answers.task.one_class:
+        lead = np.diff(arrays["logits"].astype(np.float64), axis=1)
+        follows = lead.shape[1] == 1 and _close(ranked, np.hstack([lead, (answers.labels == 1)[:, None]]))
+        expect(follows, "predictions", "the ranks of the area under ROC do not follow from the logits")
+    if isinstance(answers.task, Regression):
+        _check_numbers(arrays, answers)
+
+
+def _check_numbers(arrays: Stored, answers: Expected) -> None:
+    """Check that the evidence of the built-in metrics of numbers follows from labels and answers."""
+    told = wide(arrays["logits"]).astype(np.float64)
+    labels = answers.labels.reshape(told.shape).astype(np.float64)
+    error, pairs = np.abs(told - labels), np.stack([labels, told], 1)
+    size = float(np.abs(pairs).max(initial=1.0))
+    for metric, expected, slack in (
+        ("mean_absolute_error", error.mean(1), size),
+        ("root_mean_squared_error", (error**2).mean(1), size**2),
+        ("r_squared", pairs[..., 0] if told.shape[1] == 1 else pairs, size),
+    ):
+        seen = arrays.get(evidence_of(metric))
+        follows = seen is None or _close(seen, expected, slack)
+        expect(follows, "predictions", f"{metric} does not follow from labels and answers")
+
+
+def _close(seen: Array, expected: Array, size: float = 1.0) -> bool:
+    """Whether numbers are the same up to rounding in single precision; `size` is that of what they are made of."""
+    return seen.shape == expected.shape and bool(np.allclose(seen, expected, rtol=1e-4, atol=1e-6 * size))
