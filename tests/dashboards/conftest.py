@@ -345,6 +345,7 @@ def _attacked(rng, rows, right, labels, inputs, classes, share):
     predicted = np.where(fallen, (labels[rows] + 1) % classes, labels[rows])
     kept = inputs[rows][:24]
     moved = np.array([float(e) for e in EPS]).reshape(-1, *[1] * kept.ndim) * np.sign(rng.normal(size=kept.shape))
+    moved = moved * (fallen & right)[:, : len(kept)].reshape(len(EPS), len(kept), *[1] * (kept.ndim - 1))
     return {
         "rows": rows, "inputs": kept, "eps": np.array([float(e) for e in EPS]), "clean": right,
         "measured-robust_accuracy": (predicted == labels[rows]).astype(float),
