@@ -303,8 +303,12 @@ def _prose(folder: Path, vocabulary) -> Forged:
     bundle.write_arrays("instances", shown | {"described": described})
     attacked = bundle.arrays("attack-hot_flip")
     before = words[rng.integers(1, len(words), attacked["inputs"].shape)]
+    place = {row: at for at, row in enumerate(shown["rows"].tolist())}
+    for at, row in enumerate(attacked["rows"][: len(before)].tolist()):
+        before[at] = described[place[row]] if row in place else before[at]
     after = np.stack([before] * 3)
     after[1:, :, 2] = words[1]
+    after = np.where(attacked["success"][:, : len(before), None], after, before)
     bundle.write_arrays("attack-hot_flip", attacked | {"before": before, "after": after})
     return bundle
 
