@@ -326,7 +326,8 @@ def _graph(folder: Path) -> Forged:
         arrays = bundle.arrays(name)
         arrays["inputs"] = np.broadcast_to(drawn, arrays["inputs"].shape)
         if "shown" in arrays:
-            arrays["shown"] = np.broadcast_to(cut, arrays["shown"].shape)
+            broken = arrays["success"][:, : len(arrays["inputs"]), None, None]
+            arrays["shown"] = np.where(broken, cut, drawn)
             arrays["moved"] = (arrays["shown"] - arrays["inputs"]).reshape(arrays["moved"].shape)
         bundle.write_arrays(name, arrays)
     return bundle
