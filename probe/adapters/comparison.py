@@ -93,7 +93,7 @@ def _answers(model: Model, asked: Asked, rows: Any) -> _Both:
     theirs, inputs = _both(model, asked, rows)
     model.space.check(inputs)
     try:
-        right, own = asked.ask(theirs), asked.decide(theirs)
+        right, own = asked.ask(theirs.copy()), asked.decide(theirs.copy())  # it may write into what it gets
         with torch.no_grad():
             logits = model.task.logits(model.forward(inputs))
     except ProbeError:

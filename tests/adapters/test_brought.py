@@ -12,7 +12,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 from sklearn.tree import DecisionTreeClassifier
 
-from probe import Dataset, from_csv, from_estimator
+from probe import Dataset, Space, from_csv, from_estimator
 from probe.errors import DataError, ShapeError, Unsupported
 
 N = 200
@@ -156,3 +156,27 @@ def test_a_threshold_that_is_proposed_can_be_named():
     named = float(str(raised.value).partition("threshold=")[2].split()[0])
     model = from_estimator(fitted, data.space, data.classes, rows=frame, threshold=named)
     assert model.notices[-1].endswith("same probabilities and decisions")
+
+
+class Scaling(LogisticRegression):
+    """Scales the rows that it gets in their place."""
+
+    def predict_proba(self, rows):
+        rows /= 100
+        return super().predict_proba(rows)
+
+    def predict(self, rows):
+        rows /= 100
+        return super().predict(rows)
+
+
+@pytest.mark.parametrize("kind", [pd.DataFrame, np.array])
+def test_an_estimator_that_writes_into_its_rows_changes_neither_those_of_the_user_nor_the_comparison(kind):
+    numbers = np.stack([AGE, RANDOM.integers(0, 9, N)], 1).astype(float)
+    rows = kind(numbers.copy())
+    named = {"names": ("0", "1")} if kind is pd.DataFrame else {}
+    space = Space(bounds=(0.0, 100.0), **named)
+    fitted = Scaling().fit(kind(numbers / 100), HIRED)
+    model = from_estimator(fitted, space, ("no", "yes"), rows=rows)
+    assert (np.asarray(rows) == numbers).all()
+    assert "same probabilities and decisions" in model.notices[-1]
