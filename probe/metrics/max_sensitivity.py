@@ -21,8 +21,8 @@ class MaxSensitivity(Noisy):
     the max-sensitivity, which is the largest distance (L2, by feature) between the explanation of a copy and that of
     the input, divided by the length of the latter; the same for as many copies explained by these values in random
     order; and 0, the best possible. The value is 1 minus own over random, at most 1: higher is better, 1 is no
-    change, and 0 is no steadier than random. An explanation that ignores its input is steady too. Inputs
-    that no noise moves, such as whole numbers, count for nothing; where all are such the value is NaN.
+    change, and 0 is no steadier than random. An explanation that ignores its input is steady too. Inputs that no noise
+    moves, such as whole numbers, count for nothing; where all are such the value is NaN.
 
     Raises:
         Unsupported: if inputs are token ids, or the values were not made by an explainer.

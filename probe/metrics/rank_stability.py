@@ -23,8 +23,8 @@ class RankStability(Noisy):
     [-1, 1], over features to which either gives a value; 0, that of values in random order; and 1, the best possible.
     The value is own as a share of the best: higher is better, 1 is the same order for all copies, and 0 is no steadier
     than random. `MaxSensitivity` asks how far values move; this one asks whether another feature comes first. An
-    explanation that ignores its input is steady too. Inputs
-    that no noise moves, such as whole numbers, count for nothing; where all are such the value is NaN.
+    explanation that ignores its input is steady too. Inputs that no noise moves, such as whole numbers, count for
+    nothing; where all are such the value is NaN.
 
     Raises:
         Unsupported: if inputs are token ids, or the values were not made by an explainer.
