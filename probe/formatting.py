@@ -157,6 +157,24 @@ def radius(value: float) -> str:
     return digits(value) if short or abs(whole - round(whole)) > 1e-4 else f"{round(whole)}/255"
 
 
+def in_each_unit(eps: float, level: float | None, scale: Sequence[float]) -> str:
+    """A radius of the space's scale, in levels of a pixel, each of which is `level`, and in the inputs' own units.
+
+    `scale` is the least and the largest of the space's, and empty where it is 1 everywhere.
+
+    >>> in_each_unit(8 / 255, 1 / 255, ()), in_each_unit(0.5, None, (4.0, 10.0))
+    ('0.03137 = 8 px', '0.5 sd = 2 to 5 in the units of the inputs')
+    """
+    told = f"{eps:.4g}"
+    if level is not None:
+        told += f" = {eps / level:.4g} px"
+    if scale:
+        least, most = eps * scale[0], eps * scale[1]
+        told += " sd" if level is None else ""
+        told += f" = {least:.4g}{f' to {most:.4g}' if most > least else ''} in the units of the inputs"
+    return told
+
+
 def settings(config: Mapping[str, Any], leave: tuple[str, ...] = ("method",)) -> str:
     """The settings of a method in one line; texts that are empty are left out.
 

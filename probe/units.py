@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from probe.errors import Unsupported
+from probe.formatting import in_each_unit
 from probe.numbers import Written, fraction, unit_of
 from probe.shapes import Inputs
 from probe.space import Space
@@ -56,15 +57,13 @@ def in_units(eps: float, space: Space, like: Inputs) -> str:
     >>> in_units(0.5, Space(bounds=(0.0, 99.0), scale=torch.tensor([10.0, 4.0])), torch.rand(1, 2))
     '0.5 sd = 2 to 5 in the units of the inputs'
     """
-    told, share = f"{eps:.4g}", _level(space, like)
+    return in_each_unit(eps, *measures(space, like))
+
+
+def measures(space: Space, like: Inputs) -> tuple[float | None, tuple[float, ...]]:
+    """A level of a pixel as a radius, if there is one; and the least and the largest scale, unless all are 1."""
     scale = torch.as_tensor(space.scale).double()
-    if share is not None:
-        told += f" = {eps / share:.4g} px"
-    if _has_scale(space):
-        least, most = (float(eps * end) for end in (scale.min(), scale.max()))
-        told += " sd" if share is None else ""
-        told += f" = {least:.4g}{f' to {most:.4g}' if most > least else ''} in the units of the inputs"
-    return told
+    return _level(space, like), (float(scale.min()), float(scale.max())) if _has_scale(space) else ()
 
 
 def _has_scale(space: Space) -> bool:

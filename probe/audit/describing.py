@@ -8,19 +8,21 @@ from importlib.metadata import version
 
 import torch
 
-from probe.audit.manifest import DataRecord, Manifest, ModelRecord, TrainingRecord
+from probe.audit.manifest import DataRecord, Manifest, ModelRecord, TrainingRecord, UnitsRecord
 from probe.audit.plan import Plan, record_of
 from probe.dataset import Dataset
 from probe.errors import ShapeError
 from probe.model import Model
 from probe.task import Classification, Task
 from probe.tensors import among, sha256
+from probe.units import measures
 from probe.version import __version__
 
 
 def describe(plan: Plan, model: Model, data: Dataset) -> Manifest:
     """The head of a manifest: plan, model, data and machine."""
     space, like = model.space, data.inputs[:1]
+    level, scale = measures(space, like)
     return Manifest(
         name=plan.name,
         status="running",
@@ -46,6 +48,7 @@ def describe(plan: Plan, model: Model, data: Dataset) -> Manifest:
             features=tuple(space.feature_names(like)),
             kinds=tuple(space.kinds),
             notices=_quotable(data.notices, plan),
+            units=UnitsRecord(level=level, scale=scale),
         ),
         machine={
             "device": str(model.device),

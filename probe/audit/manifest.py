@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from math import inf
 from pathlib import PurePosixPath
 from typing import Any, Literal
 
@@ -162,6 +163,14 @@ class ModelRecord:
 
 
 @dataclass(frozen=True, kw_only=True)
+class UnitsRecord:
+    """What a radius is in other units than the space's scale."""
+
+    level: float | None = None  # a level of a pixel of 8 bits as a radius; None where inputs are no such images
+    scale: tuple[float, ...] = ()  # the least and the largest scale; empty where it is 1 everywhere
+
+
+@dataclass(frozen=True, kw_only=True)
 class DataRecord:
     """The rows that were audited."""
 
@@ -176,6 +185,12 @@ class DataRecord:
     features: tuple[str, ...]
     kinds: tuple[str, ...]
     notices: tuple[str, ...]
+    units: UnitsRecord = field(default=UnitsRecord(), metadata=ADDED)
+
+    def __post_init__(self) -> None:
+        level, scale = self.units.level, self.units.scale
+        if len(scale) not in (0, 2) or not all(0 < each < inf for each in (*scale, 1.0 if level is None else level)):
+            raise ValueError("its units are not a level above 0, and two scales")
 
 
 @dataclass(frozen=True, kw_only=True)

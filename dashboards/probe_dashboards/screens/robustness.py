@@ -73,6 +73,8 @@ def _curves(opened: Opened, norm: str, *key: str) -> dict[str, Panel]:
         worst += " Robust accuracy lies between what is certified and what all attacks left."
     caption = f"{own.measure} of {what} against the radius. Bands are 95 % Wilson intervals. {worst}"
     widgets.figure(opened, "curves", caption, by, *key, width=680)
+    if told := own.in_units:
+        st.markdown(md(told))
     numbers, alt = robustness.shown(bundle, by, norm), f"{own.measure} by radius, with 95 % Wilson intervals"
     if by == robustness.ATTACK:
         widgets.method_table(opened, "attack", numbers, alt)

@@ -7,14 +7,14 @@ import numpy as np
 import pandas as pd
 
 from probe.audit.aspects.robustness import KIND
-from probe.audit.budgets import asked_radius, reach_of
+from probe.audit.budgets import asked_radius, radii, reach_of, threat_of
 from probe.audit.bundle import Bundle
 from probe.audit.families import Family, families
 from probe.audit.kinds import ATTACKS
 from probe.audit.manifest import Manifest
 from probe.audit.readings import evidence_of
 from probe.audit.titles import title_of, titles
-from probe.formatting import Measured, count, estimate, norm, settings
+from probe.formatting import Measured, count, estimate, in_each_unit, norm, settings
 from probe.numbers import fraction
 from probe.statistics import proportion
 
@@ -101,6 +101,19 @@ class Attacks:
         """The radius of the check of robustness, and the threshold at every radius."""
         plan = self.bundle.manifest.plan
         return float(fraction(asked_radius(plan, self.family.steps[0]))), float(plan.checks[self.family.metric])
+
+    @property
+    def in_units(self) -> str:
+        """The radii in every unit that the inputs have; empty where there is only one."""
+        manifest, step = self.bundle.manifest, self.family.steps[0]
+        if threat_of(step).unit != "radius":
+            return ""
+        units = manifest.data.units
+        told = {
+            text: in_each_unit(float(fraction(text)), units.level, units.scale) for text in radii(manifest.plan, step)
+        }
+        same = [words if text in words else f"{text} = {words}" for text, words in told.items() if " = " in words]
+        return f"Radii in each unit: {'; '.join(same)}." if same else ""
 
     @property
     def curves(self) -> list[Curve]:

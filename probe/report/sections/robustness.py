@@ -28,6 +28,8 @@ def section(bundle: Bundle) -> Section:
     for order, attacks in enumerate(found):
         several = len(found) > 1
         blocks.append(_curves(attacks, order, several=several))
+        if told := attacks.in_units:
+            blocks.append(Text(told))
         blocks += _by_label(attacks, order, several=several)
         blocks += _by_group(attacks, order, several=several)
         blocks += _pairs(attacks, order)
