@@ -12,6 +12,7 @@ from probe.attacks.ead import EAD
 from probe.attacks.edges import GradArgmax
 from probe.attacks.fab import FAB
 from probe.attacks.fmn import FMN
+from probe.attacks.geoda import GeoDA
 from probe.attacks.gradient import FGSM, PGD
 from probe.attacks.hopskipjump import HopSkipJump
 from probe.attacks.low_precision import LowPrecision
@@ -49,6 +50,7 @@ __all__ = [
     "ColumnSearch",
     "DeepFool",
     "Foolbox",
+    "GeoDA",
     "GradArgmax",
     "HopSkipJump",
     "HotFlip",

@@ -108,11 +108,11 @@ class Walk:
             if len(rows) == 0:
                 break
             point = self.low + drawn * (self.high - self.low)
-            self._ask(rows, ((point - self.start) / self.unit)[rows])
+            self.ask(rows, ((point - self.start) / self.unit)[rows])
         self.rows = parted(self.shortest.length.isfinite())[1]
         self.change = (wide(self.shortest.found) - self.start) / self.unit
         self.afford(HALVINGS)
-        self._back()
+        self.back()
 
     def climb(self, draws: int, rounds: int) -> None:
         """One step along the slope of the boundary, and back to the boundary."""
@@ -142,13 +142,13 @@ class Walk:
             if not bool(missing.any()):
                 break
             tried = parted(missing)[1]
-            real, reached = self._ask(rows[tried], (change + column(step, change) * wanted)[tried])
+            real, reached = self.ask(rows[tried], (change + column(step, change) * wanted)[tried])
             there = tried[reached]
             best = best.clone()
             best[there], missing[there] = real[reached], False
             step = torch.where(missing, step / 2, step)
         self.change[rows] = best
-        self._back()
+        self.back()
 
     def answers(self, rows: Tensor, moved: Tensor) -> tuple[Tensor, Inputs, Tensor]:
         """Several changes of each row (rows, draws, *shape), as the space allows them: changes, points, and answers."""
@@ -161,14 +161,14 @@ class Walk:
         shape = (len(rows), count, *start.shape[1:])
         return real.view(shape), point.view(shape), reached.view(-1, count)
 
-    def _back(self) -> None:
+    def back(self) -> None:
         """Go from each point towards its input, as far as the goal is reached: by bisection."""
         rows, change = self.rows, self.change[self.rows]
         largest = torch.linalg.vector_norm(change.flatten(1), ord=self.norm.p, dim=1)
         least, most = torch.zeros_like(largest), torch.ones_like(largest)
         for _ in range(HALVINGS if len(rows) else 0):
             share = (least + most) / 2
-            real, reached = self._ask(rows, self._shorter(change, share, largest))
+            real, reached = self.ask(rows, self._shorter(change, share, largest))
             least, most = torch.where(reached, least, share), torch.where(reached, share, most)
             self.change[rows[reached]] = real[reached]
 
@@ -182,7 +182,7 @@ class Walk:
         """Leave out the examples that have fewer queries left."""
         self.rows = self.rows[parted(self.left[self.rows] >= queries)[1]]
 
-    def _ask(self, rows: Tensor, change: Tensor) -> tuple[Tensor, Tensor]:
+    def ask(self, rows: Tensor, change: Tensor) -> tuple[Tensor, Tensor]:
         """The changes as the space allows them, and whether they reach the goal; one query of each row."""
         self.left[rows] -= 1
         start = self.start[rows]
