@@ -176,11 +176,11 @@ def build():
 
 
 def test_a_model_fitted_to_another_reading_of_the_table_is_reported(opened):
-    jobs = np.resize(["cook", "clerk", "None", "clerk"], N)
+    jobs = np.resize(["cook", "clerk", "None", "clerk", "clerk"], N)
     table = pd.DataFrame({"job": jobs, "y": np.isin(jobs, ["cook", "None"]).astype(int)})
     model, _ = opened(WORDS.replace("HOW", ""), table)
     assert (
-        f'pandas reads "None" as missing by default, and then the model gives different answers for {N // 4} rows'
+        f'pandas reads "None" as missing by default, and then the model gives different answers for {N // 5} rows'
         in " ".join(model.notices)
     )
     model, data = opened(WORDS.replace("HOW", ""), table, missing=["None"])
