@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from probe.lab.opened import Opened
 
 LINE = 2**16  # bytes of the line on standard input
+ENDING = 10.0  # seconds that the removal of a folder and the saving of work may take
 
 
 def main() -> int:
@@ -31,7 +32,8 @@ def main() -> int:
     give_way()  # before torch is loaded
     known = json.loads(sys.stdin.buffer.readline(LINE))
     address = known["address"]
-    threading.Thread(target=_end_with_parent, args=(address,), daemon=True).start()
+    watching = threading.Thread(target=_end_with_parent, args=(address,), daemon=True)
+    watching.start()
     connection = socket.socket(socket.AF_UNIX) if isinstance(address, str) else socket.socket()
     with connection:
         connection.connect(address if isinstance(address, str) else tuple(address))
@@ -40,6 +42,8 @@ def main() -> int:
             serve(connection, lambda tell: _open(known["source"], known["setup"], tell))
         except (Closed, WireError) as error:
             print(f"probe lab: {error}", file=sys.stderr)  # noqa: T201  the log of this process
+            if isinstance(error, Closed):  # the parent has ended, and its folder is being removed
+                watching.join(ENDING)
         except KeyboardInterrupt:  # work in progress was saved
             return 1
     return 0
@@ -140,7 +144,7 @@ def _end_with_parent(address: Any) -> None:
     if isinstance(address, str):
         shutil.rmtree(Path(address).parent, ignore_errors=True)
     os.kill(os.getpid(), signal.SIGTERM)
-    threading.Event().wait(10.0)
+    threading.Event().wait(ENDING)
     os._exit(1)
 
 
