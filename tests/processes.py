@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from multiprocessing.forkserver import ensure_running
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 
 import pytest
 
@@ -70,9 +70,10 @@ def _start(command: Sequence[str], said: Path, environment: Mapping[str, str]) -
     given = list(command), str(said), dict(environment), list(sys.path), str(Path.cwd()), os.getpid()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", os.pathsep.join(sys.path))  # where the first of all finds what it loads
+        patch.setitem(sys.modules, "__main__", ModuleType("__main__"))  # a page under test has put itself in its place
         ensure_running()
-    process = _FORKED.Process(target=_run, args=given, daemon=True)
-    process.start()
+        process = _FORKED.Process(target=_run, args=given, daemon=True)
+        process.start()
     return process
 
 
