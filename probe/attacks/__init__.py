@@ -21,6 +21,7 @@ from probe.attacks.minimal import DDN
 from probe.attacks.patch import PatchAttack
 from probe.attacks.peers.of_art import ART
 from probe.attacks.peers.of_foolbox import Foolbox
+from probe.attacks.pgd0 import PGD0
 from probe.attacks.quantised import Quantised
 from probe.attacks.sigma_zero import SigmaZero
 from probe.attacks.simba import Simba
@@ -42,6 +43,7 @@ __all__ = [
     "FMN",
     "MIFGSM",
     "PGD",
+    "PGD0",
     "SPSA",
     "AutoAttack",
     "Boundary",
