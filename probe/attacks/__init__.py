@@ -25,6 +25,7 @@ from probe.attacks.pgd0 import PGD0
 from probe.attacks.quantised import Quantised
 from probe.attacks.sigma_zero import SigmaZero
 from probe.attacks.simba import Simba
+from probe.attacks.smooth import SmoothPerturbation
 from probe.attacks.spatial import RotationTranslation
 from probe.attacks.spsa import SPSA
 from probe.attacks.square import Square
@@ -62,6 +63,7 @@ __all__ = [
     "RotationTranslation",
     "SigmaZero",
     "Simba",
+    "SmoothPerturbation",
     "Square",
     "Synonyms",
     "UniversalPerturbation",

@@ -1,0 +1,116 @@
+"""Changes of series without edges."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from probe.attacks.ascent import Run, Search
+from probe.attacks.mapped import Mapped
+from probe.contracts import Aim, Attack, Need
+from probe.draws import again, keys
+from probe.errors import Unsupported
+from probe.method import param
+from probe.model import Model
+from probe.norms import NORMS
+from probe.numbers import Number, written
+from probe.shapes import Inputs, PerExample
+from probe.tensors import wide
+from probe.threats import Ball, Threat
+
+
+@dataclass(frozen=True, kw_only=True)
+class SmoothPerturbation(Attack):
+    """Smooth changes of series or images within a radius (Smooth Adversarial Perturbation, Han et al. 2020).
+
+    PGD's changes of a series are square waves that no sensor measures. Here a series of numbers within the radius is
+    blurred by a Gaussian of standard deviation `width` along each channel, after arXiv:1905.05163, which takes the mean
+    of five such blurs; images are blurred down and across. A mean of numbers within the radius is within it too. Steps
+    go up the loss by the sign of its slope and shrink; the first is `step` radii. The best point of each example is
+    kept: on a linear model, away from the bounds of the space, it is the worst of all such changes. Neighbours differ
+    by at most 0.8 / `width` radii more in their change, but where bounds or fixed coordinates cut it off; `roughness`
+    measures by how much. What PGD breaks and this attack does not, takes edges.
+
+    Raises:
+        Unsupported: if inputs are neither series nor images, whose coordinates have neighbours.
+
+    >>> import torch
+    >>> from probe import Model, Space
+    >>> from probe.attacks import PGD, SmoothPerturbation
+    >>> from probe.attacks.smooth import roughness
+    >>> weight = torch.tensor([1.0, 1, -1, 1, -1, -1, -1, 1, -1, -1])
+    >>> forward = lambda x: torch.stack([x[:, 0] @ weight, 0 * x[:, 0, 0] - 9], 1)
+    >>> model = Model(forward=forward, space=Space(form="series", bounds=(-1.0, 1.0)))
+    >>> found = [kind(eps=0.5)(model, torch.zeros(1, 1, 10), torch.tensor([0])) for kind in (PGD, SmoothPerturbation)]
+    >>> [round(float(roughness(each.perturbed - each.inputs)), 2) for each in found]
+    [0.56, 0.09]
+    """
+
+    needs: ClassVar[frozenset[Need]] = frozenset({"gradients"})
+    threat: ClassVar[Threat] = Ball(torch.inf)
+
+    eps: Number = param(written("8/255"), "radius of the ball, in units of the space's scale", low=0.0)
+    width: float = param(2.0, "standard deviation of the blur, in measurements or pixels", above=0.0)
+    steps: int = param(40, "gradient steps in each restart", low=1)
+    restarts: int = param(1, "restarts; the first starts at the input, the others at random smooth changes", low=1)
+    step: float = param(2.0, "length of the first step, in radii", above=0.0, high=2.0)
+    seed: int = param(0, "seed of the random starts", low=0)
+
+    def check_threat(self, model: Model, inputs: Inputs) -> None:
+        super().check_threat(model, inputs)
+        if not model.space.form_of(inputs).near:
+            raise Unsupported(
+                f"{self.name()} makes smooth changes of series and images, and these inputs are "
+                f"{model.space.form_of(inputs).read_as} without neighbours; choose an attack such as pgd, or say what "
+                'they are, such as Space(form="series")'
+            )
+
+    def perturb(self, model: Model, inputs: Inputs, aim: Aim) -> Inputs:
+        near, like = model.space.form_of(inputs).near, wide(inputs[:1])
+        blurs = tuple(blur(length, self.width).to(like) for length in inputs.shape[-near:])
+        search = Search(model.space, NORMS["linf"], inputs, aim, self.seed)
+
+        def begin(restart: int) -> Run:
+            def begun(start: Tensor, origin: Tensor, part: Aim) -> _Blurred:
+                numbers = NORMS["linf"].uniform(wide(origin), again(keys(origin, self.seed), restart))
+                numbers = numbers if restart else torch.zeros_like(numbers)
+                state = _Blurred.at(
+                    start, origin, part, numbers=numbers, first=self.step, steps=self.steps, blurs=blurs
+                )
+                state.x = state.best = state.placed(model.space) if restart else origin
+                return state
+
+            return Run(begun, self.steps)
+
+        search.climb(begin(restart) for restart in range(self.restarts))
+        return search.best
+
+
+@dataclass(kw_only=True)
+class _Blurred(Mapped):
+    blurs: tuple[Tensor, ...]  # of the last axes
+
+    def spread(self, numbers: Tensor) -> Tensor:
+        return _along(numbers, [each.mT for each in self.blurs])
+
+    def gathered(self, gradient: Tensor) -> Tensor:
+        return _along(gradient, self.blurs)
+
+
+def _along(values: Tensor, matrices: list[Tensor] | tuple[Tensor, ...]) -> Tensor:
+    for axis, matrix in enumerate(matrices, start=-len(matrices)):
+        values = (values.movedim(axis, -1) @ matrix).movedim(-1, axis)
+    return values
+
+
+def blur(length: int, width: float) -> Tensor:
+    """The Gaussian means of a series, (length, length): each row has weights that sum to 1."""
+    at = torch.arange(length, dtype=torch.float64)
+    weights = torch.exp(-((at[:, None] - at) / width).square() / 2)
+    return weights / weights.sum(1, keepdim=True)
+
+
+def roughness(change: Inputs) -> PerExample:
+    """The mean absolute difference between neighbours along the last axis: that of a constant change is 0."""
+    return change.diff(dim=-1).abs().flatten(1).mean(1)
