@@ -68,7 +68,8 @@ def test_restarts_begin_at_random_smooth_changes_that_follow_from_the_seed():
     other = [not torch.equal(one, two) for one, two in zip(runs[0], runs[2], strict=True)]
     assert other.count(True) == 1  # the start of the second run: on a linear model both end at the same point
     start = runs[0][other.index(True)] - X
-    assert 0.02 < float(roughness(start).min()) < float(roughness(start).max()) < 0.1
+    plain = 0.2 * 2 / 3  # of uniform numbers that are not blurred
+    assert bool((0.05 * plain < roughness(start)).all() and (roughness(start) < 0.2 * plain).all())
     assert len({float(each) for each in start[:, 0, 0]}) == 5  # each example has its own
 
 
