@@ -31,6 +31,7 @@ from probe.attacks.spsa import SPSA
 from probe.attacks.square import Square
 from probe.attacks.synonyms import Synonyms
 from probe.attacks.tokens import HotFlip
+from probe.attacks.transfer import TransferAttack
 from probe.attacks.universal import UniversalPerturbation
 
 __all__ = [
@@ -66,5 +67,6 @@ __all__ = [
     "SmoothPerturbation",
     "Square",
     "Synonyms",
+    "TransferAttack",
     "UniversalPerturbation",
 ]
