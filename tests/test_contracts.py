@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from probe import Dataset, Model, MultiLabel, Prediction, Regression, Space, load
+from probe.attacks import ReColor
 from probe.contracts import (
     Attack,
     Certificate,
@@ -70,29 +71,39 @@ class SelfAttention(nn.Module):
         return ((tokens.mT @ tokens).softmax(-1) @ tokens.mT).mT.view_as(x)
 
 
+def asked_of(request):
+    """The method that a test is about, if it is about one."""
+    return getattr(request.node, "callspec", None) and request.node.callspec.params.get("method")
+
+
+def channels_of(request):
+    """One; three for an attack on colours, which refuses grey images."""
+    return 3 if isinstance(asked_of(request), ReColor) else 1
+
+
 @pytest.fixture
 def network(request) -> Model:
     """A small convolutional network with features that are squares of pixels, and whatever the method needs."""
-    method = getattr(request.node, "callspec", None) and request.node.callspec.params.get("method")
+    method, channels = asked_of(request), channels_of(request)
     attends = "attention" in getattr(method, "needs", ())
     middle = SelfAttention() if attends else nn.ReLU()
-    layers = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), middle, nn.Flatten(), nn.Linear(64, 3))
+    layers = nn.Sequential(nn.Conv2d(channels, 4, 3, padding=1), middle, nn.Flatten(), nn.Linear(64, 3))
     source = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for parameter in layers.parameters():
             parameter.copy_(torch.randn(parameter.shape, generator=source) * 0.3)
     features = torch.arange(4).repeat_interleave(2).repeat(2, 1)[:, :4].repeat(2, 1)
     space = Space(
-        features=(features * 0 + torch.tensor([[0, 0, 1, 1]] * 2 + [[2, 2, 3, 3]] * 2))[None],
-        reference=torch.zeros(2, 1, 4, 4),
+        features=(features * 0 + torch.tensor([[0, 0, 1, 1]] * 2 + [[2, 2, 3, 3]] * 2)).expand(channels, 4, 4),
+        reference=torch.zeros(2, channels, 4, 4),
     )
-    rows = torch.rand(8, 1, 4, 4, generator=source), torch.arange(8) % 3
+    rows = torch.rand(8, channels, 4, 4, generator=source), torch.arange(8) % 3
     return Model(forward=layers.eval(), space=space, classes=("a", "b", "c"), training=rows)
 
 
 @pytest.fixture
-def images():
-    return torch.rand(6, 1, 4, 4, generator=torch.Generator().manual_seed(1))
+def images(request):
+    return torch.rand(6, channels_of(request), 4, 4, generator=torch.Generator().manual_seed(1))
 
 
 def explained(metric: Metric, model: Model, inputs: torch.Tensor) -> Attribution:
@@ -310,6 +321,7 @@ INVALID_LABELS = [
 @each(EXPLAINERS | ATTACKS)
 def test_invalid_inputs_and_labels_are_refused_in_one_sentence(method, network, images):
     for inputs, error, message in INVALID_INPUTS:
+        inputs = inputs.expand(-1, images.shape[1], -1, -1) if inputs.ndim == 4 else inputs
         with pytest.raises(error, match=message):
             method(network, inputs, torch.zeros(len(inputs), dtype=torch.long))
     for labels, error, message in INVALID_LABELS if isinstance(method, Attack) else ():

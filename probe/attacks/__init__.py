@@ -23,6 +23,7 @@ from probe.attacks.peers.of_art import ART
 from probe.attacks.peers.of_foolbox import Foolbox
 from probe.attacks.pgd0 import PGD0
 from probe.attacks.quantised import Quantised
+from probe.attacks.recolor import ReColor
 from probe.attacks.sigma_zero import SigmaZero
 from probe.attacks.simba import Simba
 from probe.attacks.smooth import SmoothPerturbation
@@ -61,6 +62,7 @@ __all__ = [
     "LowPrecision",
     "PatchAttack",
     "Quantised",
+    "ReColor",
     "RotationTranslation",
     "SigmaZero",
     "Simba",

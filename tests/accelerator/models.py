@@ -77,14 +77,14 @@ def _case(model: Model, inputs: Tensor) -> Case:
     return Case(model, inputs, labels.abs())
 
 
-def image(*, squares: bool = True, attention: bool = False) -> Case:
+def image(*, squares: bool = True, attention: bool = False, channels: int = 1) -> Case:
     middle = SelfAttention() if attention else nn.ReLU()
-    network = _drawn(nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), middle, nn.Flatten(), nn.Linear(64, 3)))
-    features = (torch.arange(4)[:, None] // 2 * 2 + torch.arange(4) // 2)[None] if squares else None
-    rows = torch.rand(5, 1, 4, 4, generator=_source()), torch.arange(5) % 3
-    space = Space(features=features, reference=torch.zeros(2, 1, 4, 4))
+    network = _drawn(nn.Sequential(nn.Conv2d(channels, 4, 3, padding=1), middle, nn.Flatten(), nn.Linear(64, 3)))
+    features = (torch.arange(4)[:, None] // 2 * 2 + torch.arange(4) // 2).expand(channels, 4, 4) if squares else None
+    rows = torch.rand(5, channels, 4, 4, generator=_source()), torch.arange(5) % 3
+    space = Space(features=features, reference=torch.zeros(2, channels, 4, 4))
     model = Model(forward=network, space=space, classes=("a", "b", "c"), training=rows)
-    return _case(model, torch.rand(4, 1, 4, 4, generator=_source()))
+    return _case(model, torch.rand(4, channels, 4, 4, generator=_source()))
 
 
 def table() -> Case:
@@ -153,4 +153,5 @@ CASES: Mapping[str, Callable[..., Case]] = {
     "graph": graph,
     "number": number,
     "labels": labels,
+    "colours": lambda: image(channels=3),
 }

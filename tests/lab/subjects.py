@@ -72,6 +72,12 @@ def images():
     return model, Dataset(rows, model.predict(rows), space=space, classes=model.classes, name="pictures")
 
 
+def colours():
+    rows, space = drawn(6, 3, 4, 4), Space(form=Image())
+    model = Model(forward=network(48, 3), space=space, classes=("a", "b", "c"), name="colours")
+    return model, Dataset(rows, model.predict(rows), space=space, classes=model.classes, name="photos")
+
+
 def tokens():
     words = ("", "(unknown)", "good", "bad", "film", "dull", "fine")
     space = Space(bounds=(0, 6), words=words, reference=torch.zeros(1, 4, dtype=torch.long))
@@ -128,6 +134,7 @@ def places():
 
 
 FORMS = {each.__name__: each for each in (table, images, tokens, graphs, series)}
+OTHERS = {"colours": colours}  # what only some methods answer
 TASKS = {each.__name__: each for each in (regression, labels, places)}
 
 
@@ -145,4 +152,4 @@ def refusal(held, request, arrays=None):
     return frame["sentence"]
 
 
-__all__ = ["FORMS", "TASKS", "Asked", "ask", "opened", "read", "refusal"]
+__all__ = ["FORMS", "OTHERS", "TASKS", "Asked", "ask", "opened", "read", "refusal"]

@@ -11,7 +11,7 @@ from probe.errors import ProbeError
 from probe.explainers import KernelShap
 from probe.lab.requests import requests
 from probe.registry import build, discover, methods
-from tests.lab.subjects import FORMS, TASKS, ask, opened, refusal
+from tests.lab.subjects import FORMS, OTHERS, TASKS, ask, opened, refusal
 from tests.light import own_attacks, own_explainers
 
 EXPLAINERS = list(own_explainers())
@@ -45,7 +45,7 @@ def tried(work):
 
 @cache
 def held_of(name):
-    return opened(*(FORMS | TASKS)[name]())
+    return opened(*(FORMS | TASKS | OTHERS)[name]())
 
 
 def two_that_answer(number, names, check):
@@ -112,7 +112,7 @@ def explained_alike(held, name):
 @pytest.mark.parametrize("name", ATTACKS)
 def test_a_lab_attack_at_each_budget_equals_a_single_attack(name):
     """An attack fitted to training rows is refused alike: the lab's models have none."""
-    answered = two_that_answer(ATTACKS.index(name), FORMS, lambda form: attacked_alike(form, name))
+    answered = two_that_answer(ATTACKS.index(name), FORMS | OTHERS, lambda form: attacked_alike(form, name))
     assert bool(answered) != ("training data" in discover("attack")[name].needs)
 
 

@@ -1,0 +1,118 @@
+"""Changes of the colours of images: pixels of one colour stay pixels of one colour."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from probe.attacks.ascent import Run, Search
+from probe.attacks.mapped import Mapped
+from probe.contracts import Aim, Attack, Need
+from probe.draws import again, keys, uniform
+from probe.errors import Unsupported
+from probe.method import param
+from probe.model import Model
+from probe.norms import NORMS
+from probe.numbers import Number, written
+from probe.shapes import Inputs
+from probe.tensors import wide
+from probe.threats import Ball, Threat
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReColor(Attack):
+    """One change of colours for all pixels of an image (ReColorAdv, Laidlaw and Feizi 2019, arXiv:1906.00001).
+
+    A grid of `colours` by `colours` by `colours` colours spans those of the image, each knot moves by at most the
+    radius in each channel, and a colour between knots moves by the mean of its eight, linearly. So pixels of one colour
+    stay pixels of one colour, and similar ones similar: a model that withstands this attack and not PGD sees patterns
+    that no light makes. The grid is of the values that the model gets; the paper also has one of perceived colours, and
+    a penalty for differences between knots, instead of which a coarse grid keeps the change smooth here. Steps go up
+    the loss by the sign of its slope and shrink; the first is `step` radii. The best point of each example is kept: on
+    a linear model, away from the bounds of the space, it is the worst of all such changes.
+
+    Raises:
+        Unsupported: if inputs are not images of three channels.
+
+    >>> import torch
+    >>> from probe import Model
+    >>> from probe.attacks import PGD, ReColor
+    >>> def forward(x):  # by how much the left half is redder than the right one
+    ...     return torch.stack([x[:, 0, :, :1].mean((1, 2)) - x[:, 0, :, 1:].mean((1, 2)) + 0.1, 0 * x[:, 0, 0, 0]], 1)
+    >>> model, grey = Model(forward=forward), torch.full((1, 3, 2, 2), 0.5)
+    >>> [kind(eps=0.2)(model, grey, torch.tensor([0])).success.tolist() for kind in (PGD, ReColor)]
+    [[True], [False]]
+    """
+
+    needs: ClassVar[frozenset[Need]] = frozenset({"gradients"})
+    threat: ClassVar[Threat] = Ball(torch.inf)
+
+    eps: Number = param(written("8/255"), "largest change of a colour in each channel, in units of the scale", low=0.0)
+    colours: int = param(6, "knots of the grid along each channel", low=1, high=64)
+    steps: int = param(40, "gradient steps in each restart", low=1)
+    restarts: int = param(1, "restarts; the first starts at the input, the others at random colours", low=1)
+    step: float = param(2.0, "length of the first step, in radii", above=0.0, high=2.0)
+    seed: int = param(0, "seed of the random starts", low=0)
+
+    def check_threat(self, model: Model, inputs: Inputs) -> None:
+        super().check_threat(model, inputs)
+        if inputs.ndim != 4 or inputs.shape[1] != 3:
+            raise Unsupported(
+                f"{self.name()} changes the colours of images (3, height, width), and each example has shape "
+                f"{tuple(inputs.shape[1:])}; choose an attack such as pgd or square"
+            )
+
+    def perturb(self, model: Model, inputs: Inputs, aim: Aim) -> Inputs:
+        search = Search(model.space, NORMS["linf"], inputs, aim, self.seed)
+
+        def begin(restart: int) -> Run:
+            def begun(start: Tensor, origin: Tensor, part: Aim) -> _Coloured:
+                numbers = wide(origin).new_zeros(len(origin), 3 * self.colours**3)
+                if restart:
+                    numbers = uniform(again(keys(origin, self.seed), restart), numbers) * 2 - 1
+                state = _Coloured.at(
+                    start,
+                    origin,
+                    part,
+                    numbers=numbers,
+                    first=self.step,
+                    steps=self.steps,
+                    weights=knots(origin, self.colours),
+                )
+                state.x = state.best = state.placed(model.space) if restart else origin
+                return state
+
+            return Run(begun, self.steps)
+
+        search.climb(begin(restart) for restart in range(self.restarts))
+        return search.best
+
+
+@dataclass(kw_only=True)
+class _Coloured(Mapped):
+    weights: Tensor  # of the knots along each channel, for each pixel: (batch, 3, pixels, knots)
+
+    def spread(self, numbers: Tensor) -> Tensor:
+        across, down, deep = self.weights.unbind(1)
+        count = self.weights.shape[-1]
+        grid = numbers.view(len(numbers), count * count, count * 3)
+        pairs = (across[..., :, None] * down[..., None, :]).flatten(2)
+        moved = (pairs @ grid).view(*deep.shape, 3) * deep[..., None]
+        return moved.sum(2).mT.reshape(self.origin.shape)
+
+    def gathered(self, gradient: Tensor) -> Tensor:
+        across, down, deep = self.weights.unbind(1)
+        pairs = (across[..., :, None] * down[..., None, :]).flatten(2)
+        slopes = (deep[..., None] * gradient.flatten(2).mT[:, :, None]).flatten(2)
+        return (pairs.mT @ slopes).flatten(1)
+
+
+def knots(images: Inputs, count: int) -> Tensor:
+    """How much of each pixel's colour each knot has, along each channel: hats over the colours of the image."""
+    values = wide(images).flatten(2)
+    low, high = values.amin(2, keepdim=True), values.amax(2, keepdim=True)
+    span = torch.where(high > low, high - low, 1.0)
+    places = (values - low) / span * (count - 1)
+    at = torch.arange(count, device=places.device, dtype=places.dtype)
+    return (1 - (places[..., None] - at).abs()).clamp(min=0)
