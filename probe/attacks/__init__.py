@@ -19,6 +19,7 @@ from probe.attacks.low_precision import LowPrecision
 from probe.attacks.mifgsm import MIFGSM
 from probe.attacks.minimal import DDN
 from probe.attacks.patch import PatchAttack
+from probe.attacks.pdpgd import PDPGD
 from probe.attacks.peers.of_art import ART
 from probe.attacks.peers.of_foolbox import Foolbox
 from probe.attacks.pgd0 import PGD0
@@ -45,6 +46,7 @@ __all__ = [
     "FGSM",
     "FMN",
     "MIFGSM",
+    "PDPGD",
     "PGD",
     "PGD0",
     "SPSA",
