@@ -141,10 +141,14 @@ def test_tab_reaches_every_control_is_held_by_none_and_shows_where_it_is(page, l
     if "lab" in link:
         page.get_by_role("slider", name="Budget").wait_for()
         page.wait_for_selector(READY)
-    found = undisturbed(page)
+    for _ in range(ROUNDS):  # a chart that comes after a round is in the next
+        found = undisturbed(page)
+        missed = stops(page) - {name for _, name, _ in found}
+        if not missed:
+            break
     # What scrolls inside Streamlit's grid of numbers has no name and no look.
     assert [name for _, name, seen in found if name and not seen] == []
-    assert stops(page) - {name for _, name, _ in found} == set()
+    assert missed == set()
 
 
 def undisturbed(page):
