@@ -8,7 +8,7 @@ from torch import nn
 from torch.testing import assert_close
 
 from probe import Dataset, Model, Prediction, Space, check_model
-from probe.attacks import FGSM, PGD, HotFlip, LowPrecision, Quantised
+from probe.attacks import FGSM, PGD, HotFlip, LowPrecision, Quantised, ReColor, SmoothPerturbation
 from probe.attacks.spatial import Turned
 from probe.audit import plan_from, run
 from probe.audit.estimate import estimate
@@ -63,6 +63,9 @@ class OneWay(nn.Module):
         return self.layer(NoWayBack.apply(x))
 
 
+OF_IMAGES = (ReColor, SmoothPerturbation)  # whose changes are of images, or series, alone
+
+
 @pytest.mark.parametrize("method", OF_ROWS, ids=lambda method: method.name())
 def test_an_error_in_the_backward_pass_is_a_forward_error(method):
     if _moves(method) == "edges":
@@ -73,9 +76,9 @@ def test_an_error_in_the_backward_pass_is_a_forward_error(method):
         words = Space(words=tuple("-?abc"), bounds=(0, 4), reference=torch.zeros(1, 1, dtype=torch.long))
         model = Model(forward=lambda e: OneWay()(e.flatten(1)), embed=nn.Embedding(5, 3).eval(), space=words)
         x = torch.tensor([[2], [3]])
-    elif isinstance(getattr(method, "threat", None), Patch | Turned):  # it lies on images
-        model = Model(forward=lambda x: OneWay()(x.flatten(1)[:, :3]), space=Space(reference=torch.zeros(1, 1, 6, 6)))
-        x = torch.rand(2, 1, 6, 6, generator=torch.Generator().manual_seed(0))
+    elif isinstance(getattr(method, "threat", None), Patch | Turned) or isinstance(method, OF_IMAGES):
+        model = Model(forward=lambda x: OneWay()(x.flatten(1)[:, :3]), space=Space(reference=torch.zeros(1, 3, 6, 6)))
+        x = torch.rand(2, 3, 6, 6, generator=torch.Generator().manual_seed(0))
     else:
         model, x = Model(forward=OneWay().eval(), space=space(), training=(X, torch.arange(9) % 2)), X
     labels = model.predict(x)
