@@ -47,7 +47,7 @@ def audited(attack: Attack, name: str, data: Dataset) -> dict[str, Any]:
     found = smallest_budgets(attack, radii, model, data.inputs, data.labels, lambda _: None)
     return {
         "robust accuracy": {
-            eps: round(float((found.right & (found.smallest > k)).sum()) / len(data), 4) for k, eps in enumerate(radii)
+            eps: round(float((found.open & (found.smallest > k)).sum()) / len(data), 4) for k, eps in enumerate(radii)
         },
         "evaluations": model.usage.forward,
         "seconds": round(time.process_time() - started, 1),
