@@ -6,14 +6,14 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from probe.attacks.hopskipjump import Walk
 from probe.attacks.minimal import Shortest
+from probe.attacks.walk import Walk
 from probe.contracts import Aim, Attack
 from probe.method import param
 from probe.model import Model
 from probe.norms import NORMS
 from probe.shapes import Inputs
-from probe.tensors import column, generator
+from probe.tensors import column
 from probe.threats import Ball, Threat
 
 FIRST, LEAST, MOST = 0.1, 1e-4, 0.5  # lengths of a step, in parts of the distance
@@ -61,9 +61,7 @@ class Boundary(Attack):
 
     def perturb(self, model: Model, inputs: Inputs, aim: Aim) -> Inputs:
         shortest = Shortest(self.threat, model.space, inputs, aim)
-        walk = Walk(
-            model.space, NORMS["l2"], shortest, aim, self.max_queries, generator(self.seed, torch.device("cpu"))
-        )
+        walk = Walk(model, NORMS["l2"], shortest, aim, queries=self.max_queries, seed=self.seed)
         walk.begin(self.starts)
         lengths = torch.full((2, len(inputs)), FIRST, dtype=walk.start.dtype, device=inputs.device)
         while True:

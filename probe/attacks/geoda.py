@@ -7,14 +7,14 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from probe.attacks.hopskipjump import CHUNK, CPU, HALVINGS, Walk
 from probe.attacks.minimal import Shortest
+from probe.attacks.walk import CHUNK, HALVINGS, Walk
 from probe.contracts import Aim, Attack
 from probe.method import param
 from probe.model import Model
 from probe.norms import NORMS
 from probe.shapes import Inputs
-from probe.tensors import column, generator, parted, spans
+from probe.tensors import column, parted, spans
 from probe.threats import Ball, Threat
 
 FURTHER = (1.0, 2.0, 4.0, 8.0)  # lengths at which the boundary is looked for along the normal, in parts of the last one
@@ -70,7 +70,7 @@ class GeoDA(Attack):
 
     def perturb(self, model: Model, inputs: Inputs, aim: Aim) -> Inputs:
         shortest = Shortest(self.threat, model.space, inputs, aim)
-        walk = Walk(model.space, NORMS[self.norm], shortest, aim, self.max_queries, generator(self.seed, CPU))
+        walk = Walk(model, NORMS[self.norm], shortest, aim, queries=self.max_queries, seed=self.seed)
         walk.begin(self.starts)
         axes = model.space.form_of(inputs).near
         for draws in self._draws():
