@@ -1,27 +1,23 @@
 """Changes of the colours of images: pixels of one colour stay pixels of one colour."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from functools import partial
 
 import torch
 from torch import Tensor
 
-from probe.attacks.ascent import Run, Search
-from probe.attacks.mapped import Mapped
-from probe.contracts import Aim, Attack, Need
-from probe.draws import again, keys, uniform
+from probe.attacks.mapped import Mapped, MappedAttack
 from probe.errors import Unsupported
 from probe.method import param
 from probe.model import Model
-from probe.norms import NORMS
-from probe.numbers import Number, written
 from probe.shapes import Inputs
+from probe.space import Space
 from probe.tensors import wide
-from probe.threats import Ball, Threat
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReColor(Attack):
+class ReColor(MappedAttack):
     """One change of colours for all pixels of an image (ReColorAdv, Laidlaw and Feizi 2019, arXiv:1906.00001).
 
     A grid of `colours` by `colours` by `colours` colours spans those of the image, each knot moves by at most the
@@ -45,15 +41,7 @@ class ReColor(Attack):
     [[True], [False]]
     """
 
-    needs: ClassVar[frozenset[Need]] = frozenset({"gradients"})
-    threat: ClassVar[Threat] = Ball(torch.inf)
-
-    eps: Number = param(written("8/255"), "largest change of a colour in each channel, in units of the scale", low=0.0)
     colours: int = param(6, "knots of the grid along each channel", low=1, high=64)
-    steps: int = param(40, "gradient steps in each restart", low=1)
-    restarts: int = param(1, "restarts; the first starts at the input, the others at random colours", low=1)
-    step: float = param(2.0, "length of the first step, in radii", above=0.0, high=2.0)
-    seed: int = param(0, "seed of the random starts", low=0)
 
     def check_threat(self, model: Model, inputs: Inputs) -> None:
         super().check_threat(model, inputs)
@@ -63,30 +51,9 @@ class ReColor(Attack):
                 f"{tuple(inputs.shape[1:])}; choose an attack such as pgd or square"
             )
 
-    def perturb(self, model: Model, inputs: Inputs, aim: Aim) -> Inputs:
-        search = Search(model.space, NORMS["linf"], inputs, aim, self.seed)
-
-        def begin(restart: int) -> Run:
-            def begun(start: Tensor, origin: Tensor, part: Aim) -> _Coloured:
-                numbers = wide(origin).new_zeros(len(origin), 3 * self.colours**3)
-                if restart:
-                    numbers = uniform(again(keys(origin, self.seed), restart), numbers) * 2 - 1
-                state = _Coloured.at(
-                    start,
-                    origin,
-                    part,
-                    numbers=numbers,
-                    first=self.step,
-                    steps=self.steps,
-                    weights=knots(origin, self.colours),
-                )
-                state.x = state.best = state.placed(model.space) if restart else origin
-                return state
-
-            return Run(begun, self.steps)
-
-        search.climb(begin(restart) for restart in range(self.restarts))
-        return search.best
+    def begun(self, space: Space, origin: Inputs) -> tuple[Callable[..., Mapped], Tensor]:
+        weights = knots(origin, self.colours)
+        return partial(_Coloured.at, weights=weights), origin.new_empty(len(origin), 3 * self.colours**3)
 
 
 @dataclass(kw_only=True)

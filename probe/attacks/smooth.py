@@ -1,27 +1,22 @@
 """Changes of series without edges."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from functools import partial
 
 import torch
 from torch import Tensor
 
-from probe.attacks.ascent import Run, Search
-from probe.attacks.mapped import Mapped
-from probe.contracts import Aim, Attack, Need
-from probe.draws import again, keys
+from probe.attacks.mapped import Mapped, MappedAttack
 from probe.errors import Unsupported
 from probe.method import param
 from probe.model import Model
-from probe.norms import NORMS
-from probe.numbers import Number, written
 from probe.shapes import Inputs, PerExample
-from probe.tensors import wide
-from probe.threats import Ball, Threat
+from probe.space import Space
 
 
 @dataclass(frozen=True, kw_only=True)
-class SmoothPerturbation(Attack):
+class SmoothPerturbation(MappedAttack):
     """Smooth changes of series or images within a radius (Smooth Adversarial Perturbation, Han et al. 2020).
 
     PGD's changes of a series are square waves that no sensor measures. Here a series of numbers within the radius is
@@ -47,15 +42,7 @@ class SmoothPerturbation(Attack):
     [0.56, 0.09]
     """
 
-    needs: ClassVar[frozenset[Need]] = frozenset({"gradients"})
-    threat: ClassVar[Threat] = Ball(torch.inf)
-
-    eps: Number = param(written("8/255"), "radius of the ball, in units of the space's scale", low=0.0)
     width: float = param(2.0, "standard deviation of the blur, in measurements or pixels", above=0.0)
-    steps: int = param(40, "gradient steps in each restart", low=1)
-    restarts: int = param(1, "restarts; the first starts at the input, the others at random smooth changes", low=1)
-    step: float = param(2.0, "length of the first step, in radii", above=0.0, high=2.0)
-    seed: int = param(0, "seed of the random starts", low=0)
 
     def check_threat(self, model: Model, inputs: Inputs) -> None:
         super().check_threat(model, inputs)
@@ -66,25 +53,9 @@ class SmoothPerturbation(Attack):
                 'they are, such as Space(form="series")'
             )
 
-    def perturb(self, model: Model, inputs: Inputs, aim: Aim) -> Inputs:
-        near, like = model.space.form_of(inputs).near, wide(inputs[:1])
-        blurs = tuple(blur(length, self.width).to(like) for length in inputs.shape[-near:])
-        search = Search(model.space, NORMS["linf"], inputs, aim, self.seed)
-
-        def begin(restart: int) -> Run:
-            def begun(start: Tensor, origin: Tensor, part: Aim) -> _Blurred:
-                numbers = NORMS["linf"].uniform(wide(origin), again(keys(origin, self.seed), restart))
-                numbers = numbers if restart else torch.zeros_like(numbers)
-                state = _Blurred.at(
-                    start, origin, part, numbers=numbers, first=self.step, steps=self.steps, blurs=blurs
-                )
-                state.x = state.best = state.placed(model.space) if restart else origin
-                return state
-
-            return Run(begun, self.steps)
-
-        search.climb(begin(restart) for restart in range(self.restarts))
-        return search.best
+    def begun(self, space: Space, origin: Inputs) -> tuple[Callable[..., Mapped], Tensor]:
+        axes = origin.shape[-space.form_of(origin).near :]
+        return partial(_Blurred.at, blurs=tuple(blur(length, self.width).to(origin) for length in axes)), origin
 
 
 @dataclass(kw_only=True)
