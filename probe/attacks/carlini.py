@@ -6,7 +6,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from probe.attacks.minimal import Shortest, crossing
+from probe.attacks.minimal import Shortest, Weight, crossing
 from probe.contracts import Aim, Attack, Need
 from probe.method import param
 from probe.model import Model
@@ -59,18 +59,17 @@ class CarliniWagner(Attack):
             return torch.where(bounded, middle + half * torch.tanh(w), origin + unit * w)
 
         shortest = Shortest(self.threat, space, inputs, aim)
-        weight = torch.full_like(aim.budget, self.c)
-        least, most = torch.zeros_like(weight), torch.full_like(weight, torch.inf)
+        weight = Weight.of(aim, self.c)
         for _ in range(self.rounds):
             w, mean, square = first.clone(), torch.zeros_like(first), torch.zeros_like(first)
-            ever = torch.zeros_like(weight, dtype=torch.bool)
+            ever = torch.zeros_like(aim.budget, dtype=torch.bool)
             for step in range(1, self.steps + 1):
                 x = placed(w)
                 point = space.project(x, origin).to(inputs.dtype)
                 _, reached, gradient = aim.slope(point)
                 shortest.seen(point, reached)
                 ever = ever | reached
-                pull = column((weight * ~reached).to(x.dtype), x) * wide(gradient)
+                pull = column((weight.now * ~reached).to(x.dtype), x) * wide(gradient)
                 slope = 2 * (x - origin) / unit**2 - pull
                 slope = slope * torch.where(bounded, half * (1 - torch.tanh(w) ** 2), unit)
                 mean, square = 0.9 * mean + 0.1 * slope, 0.999 * square + 0.001 * slope**2
@@ -79,7 +78,5 @@ class CarliniWagner(Attack):
             point = space.project(placed(w), origin).to(inputs.dtype)
             _, reached = aim.ask(point)
             shortest.seen(point, reached)
-            ever = ever | reached
-            least, most = torch.where(ever, least, weight), torch.where(ever, weight, most)
-            weight = torch.where(most.isfinite(), (least + most) / 2, weight * 10)
+            weight = weight.after(ever | reached)
         return shortest.draw_in(aim, self.halvings)

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import torch
 
-from probe.attacks.minimal import Shortest, crossing
+from probe.attacks.minimal import Shortest, Weight, crossing
 from probe.contracts import Aim, Attack, Need
 from probe.method import param
 from probe.model import Model
@@ -50,23 +50,20 @@ class EAD(Attack):
     def perturb(self, model: Model, inputs: Inputs, aim: Aim) -> Inputs:
         space, aim, origin = model.space, crossing(aim), wide(inputs)
         unit, shortest = space.scale_of(origin), Shortest(self.threat, space, inputs, aim)
-        weight = torch.full_like(aim.budget, self.c)
-        least, most = torch.zeros_like(weight), torch.full_like(weight, torch.inf)
+        weight = Weight.of(aim, self.c)
         for _ in range(self.rounds):
-            point, ever = inputs, torch.zeros_like(weight, dtype=torch.bool)
+            point, ever = inputs, torch.zeros_like(aim.budget, dtype=torch.bool)
             for step in range(self.steps):
                 _, reached, gradient = aim.slope(point)
                 shortest.seen(point, reached)
                 ever = ever | reached
                 rate = self.rate * (1 - step / self.steps) ** 0.5
                 change = (wide(point) - origin) / unit
-                pull = column((weight * ~reached).to(change.dtype), change) * wide(gradient) * unit
+                pull = column((weight.now * ~reached).to(change.dtype), change) * wide(gradient) * unit
                 moved = change - rate * (2 * change - pull)
                 moved = moved.sign() * (moved.abs() - rate * self.beta).clamp(min=0)
                 point = space.project(origin + unit * moved, origin).to(inputs.dtype)
             _, reached = aim.ask(point)
             shortest.seen(point, reached)
-            ever = ever | reached
-            least, most = torch.where(ever, least, weight), torch.where(ever, weight, most)
-            weight = torch.where(most.isfinite(), (least + most) / 2, weight * 10)
+            weight = weight.after(ever | reached)
         return shortest.draw_in(aim, self.halvings)

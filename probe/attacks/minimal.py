@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
@@ -48,6 +48,24 @@ class Shortest:
             self.seen(point, reached)
             least, most = torch.where(reached, least, share), torch.where(reached, share, most)
         return self.found
+
+
+class Weight(NamedTuple):
+    """The weight of the margin against the length, for each example, searched by bisection from round to round."""
+
+    now: Tensor
+    least: Tensor  # the largest with which the goal was not reached
+    most: Tensor  # the smallest with which it was
+
+    @classmethod
+    def of(cls, aim: Aim, first: float) -> "Weight":
+        now = torch.full_like(aim.budget, first)
+        return cls(now, torch.zeros_like(now), torch.full_like(now, torch.inf))
+
+    def after(self, reached: Tensor) -> "Weight":
+        """That of the next round: smaller where the goal was reached, else larger."""
+        least, most = torch.where(reached, self.least, self.now), torch.where(reached, self.now, self.most)
+        return Weight(torch.where(most.isfinite(), (least + most) / 2, self.now * 10), least, most)
 
 
 def crossing(aim: Aim) -> Aim:
