@@ -16,6 +16,7 @@ from probe.certificates.undone import undone
 from probe.errors import Unsupported
 from probe.forward import Forward
 from probe.model import Model
+from probe.results.base import dtype_name
 from probe.shapes import Inputs, Logits
 from probe.tensors import generator
 
@@ -39,6 +40,11 @@ def traced(model: Model, inputs: Inputs) -> Traced:
     Raises:
         Unsupported: if there is a step that cannot be bounded; it is named, with its layer.
     """
+    if inputs.dtype in (torch.float16, torch.bfloat16):
+        raise Unsupported(
+            f"{model.name} computes in {dtype_name(inputs)}, and bounds leave out its rounding; give the network "
+            "and its inputs in float32: network.float()"
+        )
     points = inputs[:1].expand(TRACED, *inputs.shape[1:]).clone()
     try:
         found = recorded(

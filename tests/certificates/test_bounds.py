@@ -307,6 +307,9 @@ def test_a_network_that_computes_in_double_is_bounded_and_one_that_rounds_is_ref
     for less in (torch.float16, torch.bfloat16):
         with pytest.raises(Unsupported, match="computes to_copy, which has no bounds here"):
             kind(norm=norm)(network(less), x, labels)
+        half = Model(forward=nn.Linear(4, 3).eval().to(less))
+        with pytest.raises(Unsupported, match=r"bounds leave out its rounding; give the network .* in float32"):
+            kind(norm=norm)(half, x.to(less), labels)
 
 
 @pytest.mark.slow
