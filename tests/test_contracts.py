@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from probe import Dataset, Model, MultiLabel, Prediction, Regression, Space, load
-from probe.attacks import ReColor
+from probe.attacks import Recolor
 from probe.contracts import (
     Attack,
     Certificate,
@@ -78,7 +78,7 @@ def asked_of(request):
 
 def channels_of(request):
     """One; three for an attack on colours, which refuses grey images."""
-    return 3 if isinstance(asked_of(request), ReColor) else 1
+    return 3 if isinstance(asked_of(request), Recolor) else 1
 
 
 @pytest.fixture

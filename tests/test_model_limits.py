@@ -8,7 +8,7 @@ from torch import nn
 from torch.testing import assert_close
 
 from probe import Dataset, Model, Prediction, Space, check_model
-from probe.attacks import FGSM, PGD, HotFlip, LowPrecision, Quantised, ReColor, SmoothPerturbation
+from probe.attacks import FGSM, PGD, HotFlip, LowPrecision, Quantised, Recolor, SmoothPerturbation
 from probe.attacks.spatial import Turned
 from probe.audit import plan_from, run
 from probe.audit.estimate import estimate
@@ -63,7 +63,7 @@ class OneWay(nn.Module):
         return self.layer(NoWayBack.apply(x))
 
 
-OF_IMAGES = (ReColor, SmoothPerturbation)  # whose changes are of images, or series, alone
+OF_IMAGES = (Recolor, SmoothPerturbation)  # whose changes are of images, or series, alone
 
 
 @pytest.mark.parametrize("method", OF_ROWS, ids=lambda method: method.name())

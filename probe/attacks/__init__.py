@@ -12,7 +12,7 @@ from probe.attacks.ead import EAD
 from probe.attacks.edges import GradArgmax
 from probe.attacks.fab import FAB
 from probe.attacks.fmn import FMN
-from probe.attacks.geoda import GeoDA
+from probe.attacks.geoda import Geoda
 from probe.attacks.gradient import FGSM, PGD
 from probe.attacks.hopskipjump import HopSkipJump
 from probe.attacks.low_precision import LowPrecision
@@ -24,7 +24,7 @@ from probe.attacks.peers.of_art import ART
 from probe.attacks.peers.of_foolbox import Foolbox
 from probe.attacks.pgd0 import PGD0
 from probe.attacks.quantised import Quantised
-from probe.attacks.recolor import ReColor
+from probe.attacks.recolor import Recolor
 from probe.attacks.sigma_zero import SigmaZero
 from probe.attacks.simba import Simba
 from probe.attacks.smooth import SmoothPerturbation
@@ -57,14 +57,14 @@ __all__ = [
     "ColumnSearch",
     "DeepFool",
     "Foolbox",
-    "GeoDA",
+    "Geoda",
     "GradArgmax",
     "HopSkipJump",
     "HotFlip",
     "LowPrecision",
     "PatchAttack",
     "Quantised",
-    "ReColor",
+    "Recolor",
     "RotationTranslation",
     "SigmaZero",
     "Simba",

@@ -23,8 +23,8 @@ GROWTH = 0.6 ** (-2 / 3)  # by which each round has more draws: the optimum of t
 
 
 @dataclass(frozen=True, kw_only=True)
-class GeoDA(Attack):
-    """Minimal change along the normal of the boundary, by decisions only (Rahmati et al. 2020, arXiv:2003.06468).
+class Geoda(Attack):
+    """Minimal change along the normal of the boundary, by decisions (GeoDA, Rahmati et al. 2020, arXiv:2003.06468).
 
     It starts as `HopSkipJump` does, at the boundary on the way to a random point that reaches the goal. In each of a
     few rounds it asks of random changes around the boundary point, whose mean, each with the sign of its answer,
@@ -42,12 +42,12 @@ class GeoDA(Attack):
         >>> import numpy as np
         >>> import torch
         >>> from probe import Space, from_predict_proba
-        >>> from probe.attacks import GeoDA
+        >>> from probe.attacks import Geoda
         >>> def step(rows):  # a decision tree: it has no gradients
         ...     high = rows.sum(1, keepdims=True) > 1
         ...     return np.hstack([1.0 - high, high])
         >>> model = from_predict_proba(step, Space(), classes=("low", "high"))
-        >>> found = GeoDA()(model, torch.tensor([[0.3, 0.4]]), torch.tensor([0]))
+        >>> found = Geoda()(model, torch.tensor([[0.3, 0.4]]), torch.tensor([0]))
         >>> bool(found.success), round(float(found.length), 2), bool(found.queries <= 1000)
         (True, 0.21, True)
     """

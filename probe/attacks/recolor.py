@@ -17,7 +17,7 @@ from probe.tensors import wide
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReColor(MappedAttack):
+class Recolor(MappedAttack):
     """One change of colours for all pixels of an image (ReColorAdv, Laidlaw and Feizi 2019, arXiv:1906.00001).
 
     A grid of `colours` by `colours` by `colours` colours spans those of the image, each knot moves by at most the
@@ -33,11 +33,11 @@ class ReColor(MappedAttack):
 
     >>> import torch
     >>> from probe import Model
-    >>> from probe.attacks import PGD, ReColor
+    >>> from probe.attacks import PGD, Recolor
     >>> def forward(x):  # by how much the left half is redder than the right one
     ...     return torch.stack([x[:, 0, :, :1].mean((1, 2)) - x[:, 0, :, 1:].mean((1, 2)) + 0.1, 0 * x[:, 0, 0, 0]], 1)
     >>> model, grey = Model(forward=forward), torch.full((1, 3, 2, 2), 0.5)
-    >>> [kind(eps=0.2)(model, grey, torch.tensor([0])).success.tolist() for kind in (PGD, ReColor)]
+    >>> [kind(eps=0.2)(model, grey, torch.tensor([0])).success.tolist() for kind in (PGD, Recolor)]
     [[True], [False]]
     """
 

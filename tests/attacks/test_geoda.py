@@ -1,10 +1,10 @@
-"""GeoDA: distances to flat boundaries from decisions alone, within low frequencies, and what it may ask."""
+"""Geoda: distances to flat boundaries from decisions alone, within low frequencies, and what it may ask."""
 
 import pytest
 import torch
 
 from probe import Model, Space, from_predict_proba
-from probe.attacks import GeoDA
+from probe.attacks import Geoda
 from probe.attacks.geoda import lowest_cosines
 from probe.errors import Unsupported
 from tests.attacks.test_queries import SPACE, WEIGHT, X, decide
@@ -16,7 +16,7 @@ LABELS = BOX.predict(X)
 @pytest.mark.parametrize(("norm", "dual", "near"), [("l2", 2, 1.05), ("linf", 1, 1.01)])
 def test_geoda_comes_within_a_twentieth_of_the_distance_to_a_hyperplane_in_a_thousand_queries(norm, dual, near):
     nearest = ((X - 0.5) @ WEIGHT).abs() / torch.linalg.vector_norm(WEIGHT, ord=dual)
-    few, many = (GeoDA(norm=norm, max_queries=count)(BOX, X, LABELS) for count in (100, 1000))
+    few, many = (Geoda(norm=norm, max_queries=count)(BOX, X, LABELS) for count in (100, 1000))
     for found, most, factor in ((few, 100, 1.5), (many, 1000, near)):
         assert bool(found.success.all())
         assert bool((found.length >= nearest * (1 - 1e-4)).all())
@@ -25,7 +25,7 @@ def test_geoda_comes_within_a_twentieth_of_the_distance_to_a_hyperplane_in_a_tho
     assert many.length.mean() < few.length.mean()
     assert int(many.queries.min()) > 800  # most of what it may ask
     order = torch.tensor([7, 3, 11])
-    alone = GeoDA(norm=norm, max_queries=100)(BOX, X[order], LABELS[order])
+    alone = Geoda(norm=norm, max_queries=100)(BOX, X[order], LABELS[order])
     torch.testing.assert_close(alone.perturbed, few.perturbed[order])
 
 
@@ -41,7 +41,7 @@ def test_changes_of_images_consist_of_low_frequencies_and_reach_the_distance_wit
     model = Model(
         forward=lambda x: ((x - 0.5) * weight).sum((1, 2, 3))[:, None] * torch.tensor([1.0, -1.0]), space=space
     )
-    found = GeoDA(frequencies=3)(model, images, model.predict(images))
+    found = Geoda(frequencies=3)(model, images, model.predict(images))
     change = (found.perturbed - images)[:, 0]
     torch.testing.assert_close(low @ change @ low, change, atol=1e-5, rtol=0)
     margin = ((images - 0.5) * weight).sum((1, 2, 3)).abs()
@@ -52,10 +52,10 @@ def test_changes_of_images_consist_of_low_frequencies_and_reach_the_distance_wit
 
 def test_geoda_leaves_what_no_start_reaches_unchanged_and_refuses_a_space_without_bounds():
     still = from_predict_proba(lambda rows: decide(rows) * [0, 0] + [1.0, 0.0], SPACE, classes=("a", "b"))
-    found = GeoDA(starts=7)(still, X, torch.zeros(12, dtype=torch.int64))
+    found = Geoda(starts=7)(still, X, torch.zeros(12, dtype=torch.int64))
     assert not found.success.any()
     assert torch.equal(found.perturbed, X)
     assert found.queries.tolist() == [7] * 12
     open_ended = Space(bounds=(torch.zeros(8), torch.tensor([torch.inf] + [1.0] * 7)))
     with pytest.raises(Unsupported, match="bounds must be finite"):
-        GeoDA()(from_predict_proba(decide, open_ended, classes=("low", "high")), X, LABELS)
+        Geoda()(from_predict_proba(decide, open_ended, classes=("low", "high")), X, LABELS)

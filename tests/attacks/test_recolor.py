@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from probe import Model, Space
-from probe.attacks import PGD, ReColor
+from probe.attacks import PGD, Recolor
 from probe.attacks.recolor import knots
 from probe.errors import Unsupported
 
@@ -19,14 +19,14 @@ BY_PIXEL = torch.randn(3, 6, 6, generator=SOURCE)
 def test_a_model_of_the_mean_colour_is_moved_as_far_as_the_radius_allows():
     model = Model(forward=lambda x: torch.stack([x.mean((2, 3)) @ BY_COLOUR + 9, 0 * x[:, 0, 0, 0]], 1), space=SPACE)
     budget = torch.tensor([0.0, 0.1, 0.2, 0.3, 0.5])
-    found = ReColor(steps=2)(model, X, LABELS, eps=budget)
+    found = Recolor(steps=2)(model, X, LABELS, eps=budget)
     wanted = -budget[:, None] * BY_COLOUR.sign()
     torch.testing.assert_close(found.perturbed - X, wanted[:, :, None, None].expand(X.shape), atol=1e-5, rtol=0)
     assert found.forwards.tolist() == [2 + 2 + 1] * 5
     near = Model(forward=lambda x: torch.stack([(x - X[:1]).mean((2, 3)) @ BY_COLOUR, 0 * x[:, 0, 0, 0] - 0.35], 1),
                  space=SPACE)  # fmt: skip
     # Of the sum of 1.75 radii it takes 0.2.
-    assert [bool(ReColor(eps=eps)(near, X[:1], LABELS[:1]).success) for eps in (0.199, 0.201)] == [False, True]
+    assert [bool(Recolor(eps=eps)(near, X[:1], LABELS[:1]).success) for eps in (0.199, 0.201)] == [False, True]
 
 
 def test_the_worst_change_of_colours_is_found_where_pixels_matter_differently():
@@ -36,7 +36,7 @@ def test_the_worst_change_of_colours_is_found_where_pixels_matter_differently():
     model = Model(
         forward=lambda x: torch.stack([(x * BY_PIXEL).sum((1, 2, 3)) + 99, 0 * x[:, 0, 0, 0]], 1), space=SPACE
     )
-    found = ReColor(eps=0.2, colours=4, steps=2)(model, images, LABELS)
+    found = Recolor(eps=0.2, colours=4, steps=2)(model, images, LABELS)
     for row in range(5):
         for colour in range(4):
             own = corner[row] == colour
@@ -52,7 +52,7 @@ def test_similar_colours_move_alike_and_an_example_the_same_in_any_batch():
         forward=lambda x: torch.stack([(x.tanh() * BY_PIXEL).sum((1, 2, 3)), 0 * x[:, 0, 0, 0]], 1), space=SPACE
     )
     labels = model.predict(images)
-    attack = ReColor(eps=0.1, colours=3, steps=4, restarts=3)
+    attack = Recolor(eps=0.1, colours=3, steps=4, restarts=3)
     found = attack(model, images, labels)
     change = found.perturbed - images
     torch.testing.assert_close(change[:, :, 2, 3], change[:, :, 4, 1])
@@ -71,4 +71,4 @@ def test_similar_colours_move_alike_and_an_example_the_same_in_any_batch():
 @pytest.mark.parametrize("shape", [(1, 6, 6), (4, 6, 6), (3,), (3, 6)])
 def test_images_without_three_channels_are_refused(shape):
     with pytest.raises(Unsupported, match=r"changes the colours of images \(3, height, width\)"):
-        ReColor()(Model(forward=lambda x: x.flatten(1)), torch.rand(2, *shape), LABELS[:2])
+        Recolor()(Model(forward=lambda x: x.flatten(1)), torch.rand(2, *shape), LABELS[:2])
