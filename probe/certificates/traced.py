@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from probe.certificates.calls import Call, step_of
 from probe.certificates.nodes import Node, Traced
-from probe.certificates.steps import Call, Input, Late, Refused, Step, step_of
+from probe.certificates.steps import Input, Late, Refused, Step
 from probe.certificates.undone import undone
 from probe.errors import Unsupported
 from probe.forward import Forward
