@@ -166,7 +166,7 @@ def _skill(evidence: Floats) -> float:
 
 def _residual_share(evidence: Floats) -> float:
     """Total residual over total guaranteed sum, as single sums may be close to 0."""
-    return float(evidence[:, 0].sum() / max(evidence[:, 1].sum(), 1e-12))
+    return float(evidence[:, 0].sum() / (evidence[:, 1].sum() or 1e-12))
 
 
 def _share_of_the_total(evidence: Floats) -> float:

@@ -7,6 +7,7 @@ from probe.dataset import Dataset
 from probe.errors import ForwardError, ShapeError
 from probe.model import Model
 from probe.shapes import Inputs
+from probe.task import Regression
 
 ROWS = 8
 # Largest difference of two passes, relative to the largest logit. Equal passes round equally; other rows
@@ -40,14 +41,15 @@ def check_model(model: Model, rows: Tensor) -> None:
         inputs = torch.cat([inputs, inputs])[: max(2, len(inputs))]
     with torch.no_grad():
         first = _comparable(model, inputs)
-        apart = _apart(first, _comparable(model, inputs))
+        size = _size(model, first)
+        apart = _apart(first, _comparable(model, inputs), size)
         if apart > AGAIN * _step(first):
             raise ForwardError(
                 f"{model.name} answers the same inputs differently when asked again (by {apart:.2g} of its largest "
                 "logit), so no measurement could be repeated: it is random or keeps state; "
                 "let its dropout follow self.training, and remove noise from its forward"
             )
-        apart = max(_apart(first[[i]], _alone(model, inputs[[i]])) for i in (0, len(inputs) - 1))
+        apart = max(_apart(first[[i]], _alone(model, inputs[[i]]), size) for i in (0, len(inputs) - 1))
     if apart > (ALONE if model.device.type == "cpu" else ALONE_ACCELERATOR) * _step(first):
         raise ForwardError(
             f"{model.name} answers a row differently alone and among others (by {apart:.2g} of its largest logit): "
@@ -83,9 +85,16 @@ def _comparable(model: Model, inputs: Inputs) -> Tensor:
     return numbers
 
 
-def _apart(one: Tensor, other: Tensor) -> float:
-    """The largest difference, relative to the largest absolute value or 1."""
-    return float((one - other).abs().max() / one.abs().max().clamp(min=1))
+def _size(model: Model, outputs: Tensor) -> Tensor:
+    """The largest absolute value, or 1; of each output of a regression its own, as each may be in any unit."""
+    if isinstance(model.task, Regression):
+        return outputs.abs().amax(0).clamp(min=torch.finfo(outputs.dtype).tiny)
+    return outputs.abs().max().clamp(min=1)
+
+
+def _apart(one: Tensor, other: Tensor, size: Tensor) -> float:
+    """The largest difference, relative to a size."""
+    return float(((one - other).abs() / size).max())
 
 
 def _step(logits: Tensor) -> float:

@@ -108,7 +108,7 @@ def _answers(model: Model, asked: Asked, rows: Any) -> _Both:
 def _numbers(model: Model, asked: Asked, both: _Both) -> str:
     """The notice for a regression."""
     ours = both.logits.double().numpy()
-    slack = TOLERANCE.get(both.inputs.dtype, 1e-5) * np.maximum(1.0, np.abs(both.right))
+    slack = TOLERANCE.get(both.inputs.dtype, 1e-5) * np.abs(both.right).max(0)  # in any unit
     apart = np.abs(ours - both.right) > slack
     if apart.any():
         row, output = (int(at) for at in np.unravel_index(apart.argmax(), apart.shape))

@@ -80,7 +80,7 @@ def read_otherwise(estimator: Any, rows: Any) -> list[str]:
         one, other = (_flat(asked(given)) for given in (rows, rows.assign(**rows[texts].mask(gone))))
     except Exception:  # if the estimator fails on one of the two, it was fitted to the other
         return []
-    apart = int((np.abs(one - other).max(1) > 1e-6 * np.maximum(1, np.abs(one).max(1))).sum())
+    apart = int((np.abs(one - other) > 1e-6 * np.abs(one).max(0)).any(1).sum())
     cells = ", ".join(f'"{cell}"' for cell in sorted(set(rows[texts].to_numpy()[gone.to_numpy()])))
     said = f"pandas reads {cells} as missing by default, and then the model gives different answers for {apart:,} rows"
     return [f"{said}; if it was fitted to such a table, list them: missing = [{cells}]"] if apart else []

@@ -23,6 +23,7 @@ Chosen = Bool[Tensor, " pieces"]
 # .8 of the gradients of dividing anew a path whose sum is wrong. The kinks of a ReLU network need short pieces;
 # more points on each see no more of them: on adult-mlp 8 points take twice the gradients of 3 for the same residual.
 _FIRST, _POINTS = 4, 3
+_SMALL = 1e-4
 _HELD = 2**24  # maximum number of coordinates of integrals in memory
 
 
@@ -96,8 +97,7 @@ def integrate(paths: Paths, steps: int, pieces: int, tolerance: float) -> Parts:
     if pieces == 1:
         return paths.integrals(every, none, one, steps)
     start, end = paths.at_origin(), paths.answers(every, one)
-    # An error below 1e-4 in output units is not worth the time of a subdivision.
-    allowed = (tolerance * (end - start).abs()).clamp(min=1e-4)
+    allowed = tolerance * (end - start).abs()
     parts = []
     for span in spans(len(every), max(1, _HELD // (pieces * paths.inputs[0].numel()))):
         ends, some = torch.stack([start, end], 1)[span], every[span].to(paths.inputs.device)
@@ -133,6 +133,9 @@ def _divided(paths: Paths, ends: Ends, allowed: PerPath, pieces: int, steps: int
     """Halve the pieces with the largest error until the total error is within tolerance, or there are `pieces`."""
     first = min(_FIRST, pieces, steps)
     held, count = _cut(paths, ends, first, steps // first), torch.full((len(ends),), first)
+    # An error below 1e-4 of the values, or of 1 in output units, is not worth the time of a subdivision.
+    sizes = torch.zeros_like(allowed).index_add_(0, held.row, held.part.flatten(1).abs().sum(1).cpu().double())
+    allowed = torch.maximum(allowed, _SMALL * sizes.clamp(max=1))
     total, settled = torch.zeros_like(held.part[: len(ends)]), torch.zeros_like(allowed)
     # Points that are closer together are equal in the inputs' precision.
     smallest = 64 * torch.finfo(paths.inputs.dtype).eps

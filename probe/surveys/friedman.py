@@ -74,7 +74,7 @@ class FriedmanH(Survey):
             for at in range(count):
                 rest = self._dependence(model, inputs, targets, ~each[at])
                 found.append(((whole - alone[at] - rest) ** 2, whole**2))
-        return torch.stack([torch.stack(pair, 1) for pair in found], 1).float()
+        return torch.stack([torch.stack(pair, 1) for pair in found], 1)
 
     def _dependence(self, model: Model, inputs: Inputs, targets: Labels, kept: Tensor) -> Tensor:
         """The mean output of each row with its own values of some features, and those of the reference elsewhere."""

@@ -14,7 +14,7 @@ from probe.model import Model
 from probe.registry import build, discover
 from probe.shapes import Inputs, Labels
 from probe.space import Space
-from probe.task import Task
+from probe.task import Regression, Task
 from probe.tensors import column, generator, parted, wide
 from probe.threats import Ball
 
@@ -78,7 +78,7 @@ def _disagree(asked: Asked) -> Tensor:
     """Whether finite differences contradict the gradient at every one of several steps."""
     signs = torch.where(asked.slope == 0, _signs(asked.inputs, asked.seed), asked.slope.sign()).to(wide(asked.inputs))
     radius = column(asked.aim.budget.to(signs.dtype), signs)
-    apart = asked.open.clone()
+    apart, size = asked.open.clone(), _size(asked, asked.model.logits(asked.inputs)).to(asked.loss)
     for share in STEPS:
         ends = [
             place(asked.model.space, asked.inputs, way * share * radius * signs, torch.inf, asked.aim.budget)
@@ -87,7 +87,7 @@ def _disagree(asked: Asked) -> Tensor:
         rise = asked.aim.ask(ends[0])[0] - asked.aim.ask(ends[1])[0]
         expected = (asked.slope.to(rise) * (wide(ends[0]) - wide(ends[1])).to(rise)).flatten(1).sum(1)
         most = torch.maximum(rise.abs(), expected.abs())
-        rounding = NOISE * (1 + asked.loss.abs())
+        rounding = NOISE * (size + asked.loss.abs())
         apart &= (rise - expected).abs() > torch.maximum(APART * most, rounding)
     return apart
 
@@ -121,8 +121,12 @@ def _batched(asked: Asked) -> Tensor:
 
 
 def _apart(asked: Asked, one: Tensor, other: Tensor) -> Tensor:
-    size = one.abs().flatten(1).amax(1).clamp(min=1)
-    return asked.open & ((one - other).abs().flatten(1).amax(1) > NOISE * size)
+    return asked.open & ((one - other).abs().flatten(1).amax(1) > NOISE * _size(asked, one))
+
+
+def _size(asked: Asked, outputs: Tensor) -> Tensor:
+    """The largest output of each row, or 1; that of a regression may be in any unit."""
+    return outputs.abs().flatten(1).amax(1).clamp(min=0 if isinstance(asked.model.task, Regression) else 1)
 
 
 def _one_step(asked: Asked) -> Tensor:
@@ -178,7 +182,7 @@ def _planted(asked: Asked) -> Tensor:
     for point in _edge(asked.model.space, asked.inputs, asked.aim, asked.p, FEW, asked.seed):
         other = asked.model.logits(point).flatten(1).double() - before
         change = torch.where((other.square().sum(1) > change.square().sum(1))[:, None], other, change)
-    there = asked.open & (change.abs().amax(1) > NOISE * before.abs().amax(1).clamp(min=1))
+    there = asked.open & (change.abs().amax(1) > NOISE * _size(asked, before))
     missed, (_, rows) = torch.zeros_like(there), parted(there)
     if len(rows):
         goal = _Planted()

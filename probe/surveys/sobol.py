@@ -71,4 +71,4 @@ class SobolIndices(Survey):
                 torch.where(model.space.coordinate_mask(kept, inputs[:1]).view(1, *inputs.shape[1:]), other, one)
             )
             found += [whole - (second - mixed) ** 2 / 2, (first - mixed) ** 2 / 2]
-        return torch.stack([torch.stack(found, 1), whole[:, None].expand(-1, len(found))], 2).float()
+        return torch.stack([torch.stack(found, 1), whole[:, None].expand(-1, len(found))], 2)

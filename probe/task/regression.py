@@ -121,12 +121,14 @@ class Regression(Task):
     def tied(self, logits: NDArray[Any], labels: NDArray[Any], share: float) -> NDArray[Any]:
         if self.tolerance is None:
             return super().tied(logits, labels, share)
-        size = share * np.maximum(1.0, np.abs(logits.astype(np.float64)))
+        given = np.stack([logits, labels.reshape(logits.shape)]).astype(np.float64)
+        size = share * np.abs(given).max((0, 1), initial=0.0)  # an output may be in any unit
         near: NDArray[Any] = (np.abs(self.error(logits, labels) - self.tolerance) <= size).any(1)
         return near
 
     def apart(self, one: NDArray[Any], other: NDArray[Any]) -> NDArray[Any]:
-        gap: NDArray[Any] = (np.abs(one - other) / np.maximum(1.0, np.abs(one))).max(1)
+        size = np.abs(one).max(0, initial=0.0)
+        gap: NDArray[Any] = (np.abs(one - other) / np.where(size > 0, size, 1.0)).max(1)
         return gap
 
     def loss(self, logits: Any, labels: Any) -> Any:

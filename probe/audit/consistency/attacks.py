@@ -103,7 +103,7 @@ def _check_withstood(step: Step) -> None:
         return
     by, before = float(fraction(str(goal["by"]))), answers.predicted[arrays["rows"]]
     moved = (np.sign(by) * (arrays["predicted"].astype(np.float64) - before)).reshape(*success.shape, -1).min(2)
-    near = TIE * np.maximum(1.0, np.maximum(abs(by), np.abs(before).reshape(len(before), -1).max(1)))
+    near = TIE * np.maximum(abs(by), np.abs(before).reshape(len(before), -1).max(1))
     agree = (success == (clean & (moved >= abs(by)))) | (np.abs(moved - abs(by)) <= near)
     expect(bool(clean.all() and agree.all()), name, "its successes are not the rows whose answer moved by its goal")
 
