@@ -20,6 +20,7 @@ from probe_dashboards.views.words import md, plained
 SHORT = 100  # rows of a table that are shown without scrolling
 TALL = 320  # height of the numbers behind a panel, in pixels
 ROW = 35  # height of a row of a scrolling table, in pixels
+ZOOMED = "figures that zoom"  # of the session: their names
 SEEN = "terms seen"  # of the session: the terms that the page has used
 LONGEST = 60  # characters of a text that is searched for
 DARK_INK = "#e4e7eb"  # of figures on a dark page
@@ -160,29 +161,49 @@ def method_table(opened: Opened, kind: str, frame: pd.DataFrame, alt: str) -> No
     table(ran.linked(opened.bundle, kind, frame), alt)
 
 
+@st.fragment
 def figure(opened: Opened, name: str, caption: str, *keys: str, width: int) -> None:
     """A figure by name and parameters; its caption is also its alternative text.
 
-    Where there is a chart of it that can be zoomed, that is what the screen shows, and the figure is for print.
+    It is static, which a browser draws at once. Where there is a chart of it that can be zoomed, a button asks for
+    that; all figures of the name are then charts, as long as the session lasts, and the static one is for print.
     """
     ink = DARK_INK if st.context.theme.type == "dark" else INK
     drawn = svg(name, opened.folder, opened.stamp, ink, *keys, _bundle=opened.bundle)
-    mark = _mark([name, *keys])
-    if chart := zoomable(name, opened.folder, opened.stamp, ink, *keys, _bundle=opened.bundle):
-        _zoomed(chart, caption, width, mark)
+    chart = zoomable(name, opened.folder, opened.stamp, ink, *keys, _bundle=opened.bundle)
+    mark, asked = _mark([name, *keys]), name in _asked_for()
     # Inside a container of that width, so that it shrinks with a narrow window.
-    with st.container(width=width, key=f"print-{mark}" if chart else None):
-        st.image(drawn, caption=md(caption), width="stretch", alt=visible(caption))
+    with st.container(width=width, gap="xxsmall"):
+        if chart and asked:
+            with st.container(key=f"screen-{mark}", gap=None):
+                st.vega_lite_chart(spec=chart, width="stretch", alt=visible(caption))
+                st.caption(md(caption))
+                with st.container(key=f"hint-{mark}"):
+                    st.caption(ZOOM)
+            with st.container(key=f"print-{mark}"):
+                _static(drawn, caption)
+        else:
+            _static(drawn, caption)
+        if chart:
+            look: dict[str, Any] = {"type": "tertiary", "on_click": _zoom, "args": (name,), "key": f"zoom {mark}"}
+            if asked:
+                st.button("Static figure", icon=":material/image:", **look)
+            else:
+                st.button("Zoom this figure", icon=":material/zoom_in:", **look)
 
 
-def _zoomed(chart: dict[str, Any], caption: str, width: int, mark: int) -> None:
-    with st.container(width=width, key=f"screen-{mark}", gap=None):
-        st.vega_lite_chart(spec=chart, width="stretch", alt=visible(caption))
-        st.caption(md(caption))
-        if ZOOM not in _seen():
-            _seen().add(ZOOM)
-            with st.container(key="zoom"):
-                st.caption(ZOOM)
+def _static(drawn: str, caption: str) -> None:
+    st.image(drawn, caption=md(caption), width="stretch", alt=visible(caption))
+
+
+def _zoom(name: str) -> None:
+    _asked_for().symmetric_difference_update({name})
+
+
+def _asked_for() -> set[str]:
+    """The names of the figures whose charts somebody asked for in this session."""
+    found: set[str] = st.session_state.setdefault(ZOOMED, set())
+    return found
 
 
 @st.cache_data(max_entries=400, ttl=3600, show_spinner=False)

@@ -8,9 +8,10 @@ from probe_dashboards import charts, figures
 from probe_dashboards.views import bias, decided, explained, instance, performance, proofs, robustness, together
 
 from probe.audit import reading
+from tests.dashboards.test_pages import show
 from tests.test_regression import audited
 
-__all__ = ["audited"]
+__all__ = ["audited", "show"]
 
 INK = "#123456"
 SHOWN = {"values", "domain", "title", "alt"}  # the places of a chart that are shown as text
@@ -149,3 +150,33 @@ def test_the_steps_of_a_row_lead_from_one_output_to_the_other_and_all_rows_have_
     found = together.swarm(bundle, method).values
     assert sorted(each["x"] for each in dots) == pytest.approx(sorted(found.ravel()))
     assert {each["row"] for each in dots} == {str(row) for row in instance.rows(bundle)}
+
+
+def test_a_figure_is_static_until_somebody_asks_for_its_chart_and_all_of_its_name_zoom_from_then_on(show, bundles):
+    page = show(bundles.table.folder.parent, "bias")
+    assert drawn(page) == (0, 2), "the rates and the ROC curves"
+    first, second = zooms(page)
+    first.click().run()
+    assert drawn(page) == (1, 2), "the static one is for print"
+    page.query_params["rate"] = "fpr"
+    page.run()
+    assert drawn(page) == (1, 2), "another rate is the same figure"
+    back = next(each for each in page.button if each.label == "Static figure")
+    back.click().run()
+    assert drawn(page) == (0, 2)
+    assert [each.label for each in zooms(page)] == [first.label, second.label]
+
+
+def test_a_figure_that_cannot_be_zoomed_has_no_button(show, bundles):
+    page = show(bundles.image.folder.parent, "instance")
+    assert drawn(page)[1] > 0
+    assert zooms(page) == []
+
+
+def drawn(page):
+    """How many charts and how many static figures a page has."""
+    return len(page.get("vega_lite_chart")), len(page.get("image"))
+
+
+def zooms(page):
+    return [each for each in page.button if each.label == "Zoom this figure"]
