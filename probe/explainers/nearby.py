@@ -2,15 +2,16 @@
 
 A window that is taken from an image changes few places of the first layers. The operations of the forward are followed
 one by one. As long as they are local, such as convolutions, pooling and functions of single numbers, they are computed
-for a patch of each row, and for the rows that it differs from as a whole. Before the first operation that is not, or
-whose patch is no smaller than half of its map, the patches are laid into the maps. Answers are those of whole rows, up
-to rounding.
+for a patch of each row, and for the rows that it differs from as a whole. A convolution adds what the changes of its
+inputs add, as they are fewer than the outputs that they reach. Before the first operation that is not local, or whose
+patch is no smaller than half of its map, the patches are laid into the maps. Answers are those of whole rows, up to
+rounding.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import inf, nan, prod
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -18,6 +19,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from probe.explainers.followed import in_place, plain_name, tensors_in
+from probe.explainers.patches import Axis, Patched, sum_of
 from probe.internals import sealed_as
 from probe.model import Model
 from probe.shapes import Inputs, Labels, PerExample
@@ -31,7 +33,8 @@ _TELLS = frozenset({"shape", "size", "dim", "ndim", "ndimension", "numel", "nele
 _SINGLE = frozenset({"relu", "relu6", "leaky_relu", "elu", "celu", "selu", "gelu", "silu", "mish", "hardswish",
     "hardsigmoid", "tanh", "sigmoid", "hardtanh", "softplus", "softsign", "logsigmoid", "clamp", "clamp_min",
     "clamp_max", "abs", "exp", "sqrt", "neg", "square", "pow", "add", "sub", "mul", "div", "truediv", "radd", "rsub",
-    "rmul", "prelu", "batch_norm", "dropout", "dropout2d", "alpha_dropout", "feature_alpha_dropout"})  # fmt: skip
+    "rmul", "prelu", "batch_norm", "dropout", "dropout2d", "alpha_dropout", "feature_alpha_dropout", "to", "float",
+    "double", "clone"})  # fmt: skip
 _BY_CHANNEL = frozenset({"batch_norm", "prelu"})  # other arguments are one number for each channel
 _TAKES = {
     "conv2d": ("input", "weight", "bias", "stride", "padding", "dilation", "groups"),
@@ -87,79 +90,15 @@ class _Forward(nn.Module):
         return self.inner(inputs) if seen else found
 
 
-@dataclass(frozen=True, eq=False)
-class _Patched:
-    """Maps that equal one of `base` but for a patch: the map of each, and the first place of its patch."""
-
-    base: Maps
-    patch: Maps
-    row: Places
-    top: Places
-    left: Places
-
-    def to(self, change: Callable[[Tensor], Tensor]) -> "_Patched":
-        """The same places after a function of single numbers."""
-        return replace(self, base=change(self.base), patch=change(self.patch))
-
-    def whole(self) -> Maps:
-        """The maps, with the patches in their places."""
-        start = torch.zeros_like(self.row)
-        return self.cut(start, start, (self.base.shape[2], self.base.shape[3])).contiguous()
-
-    def cut(self, top: Places, left: Places, size: tuple[int, int]) -> Maps:
-        """Other patches of the maps."""
-        (down, inside_down), (across, inside_across) = (
-            _within(at, old, many, length)
-            for at, old, many, length in zip(
-                (top, left), (self.top, self.left), size, self.patch.shape[2:], strict=True
-            )
-        )
-        # Channels last, as all numbers of a place are then copied together.
-        table = torch.cat([maps.permute(0, 2, 3, 1).flatten(0, 2) for maps in (self.base, self.patch)])
-        (high, wide), (tall, broad) = self.base.shape[2:], self.patch.shape[2:]
-        line = self.row[:, None] * high + top[:, None] + torch.arange(size[0])
-        around = line[:, :, None] * wide + (left[:, None] + torch.arange(size[1]))[:, None]
-        line = torch.arange(len(self.row))[:, None] * tall + down
-        own = len(self.base) * high * wide + line[:, :, None] * broad + across[:, None]
-        places = torch.where(inside_down[:, :, None] & inside_across[:, None], own, around)
-        return table.index_select(0, places.flatten()).view(*places.shape, -1).permute(0, 3, 1, 2)
-
-
-class _Axis(NamedTuple):
-    """How an operation slides along an axis."""
-
-    length: int
-    kernel: int  # how far it reaches, with its gaps
-    stride: int
-    padding: int
-
-    @property
-    def outputs(self) -> int:
-        return (self.length + 2 * self.padding - self.kernel) // self.stride + 1
-
-    def reached(self, changed: int) -> int:
-        """The most outputs that so many neighbouring changes reach."""
-        return min(self.outputs, (changed + self.kernel - 2) // self.stride + 1)
-
-    def first(self, at: Places, changed: int) -> Places:
-        """From which output on they are reached, moved back so that as many follow for each row."""
-        first = -((self.kernel - 1 - self.padding - at) // self.stride)
-        return first.clamp(0, self.outputs - self.reached(changed))
-
-    def read(self, outputs: int) -> int:
-        """How many neighbouring inputs so many outputs read."""
-        return (outputs - 1) * self.stride + self.kernel
-
-
 class _Local(TorchFunctionMode):
     """Computes patches as long as operations are local; what stands for their maps has a shape, but no numbers."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._held: dict[int, tuple[Tensor, _Patched]] = {}  # by identity, and held, so that no other tensor gets it
+        self._held: dict[int, tuple[Tensor, Patched]] = {}  # by identity, and held, so that no other tensor gets it
         self._given: dict[int, Tensor] = {}  # whole maps that others have, and may change
 
-    def hold(self, stands: Tensor, patched: _Patched) -> Tensor:
+    def hold(self, stands: Tensor, patched: Patched) -> Tensor:
         """Let a tensor stand for patched maps."""
         self._held[id(stands)] = stands, patched
         return stands
@@ -188,14 +127,18 @@ class _Local(TorchFunctionMode):
         local = len(held) == 1 and held[0] is first and id(first) not in self._given and kwargs.get("out") is None
         found = self._near(name, func, args, kwargs) if local else None
         if found is not None:
+            if isinstance(found, Tensor):
+                return found
+            if found.patch is self._held[id(first)][1].patch:  # such as a dtype that it has
+                return first
             if in_place(func) or kwargs.get("inplace"):
                 return self.hold(held[0], found)
             shape = (len(found.row), *found.base.shape[1:])
             return self.hold(torch.full((), nan, dtype=found.patch.dtype).expand(shape), found)
         return func(*self.whole(args), **self.whole(kwargs))
 
-    def _near(self, name: str, func: Callable[..., Any], args: tuple[Any, ...], kwargs: Any) -> _Patched | None:
-        """The patches after an operation; None where it is not local, or they are too large."""
+    def _near(self, name: str, func: Callable[..., Any], args: tuple[Any, ...], kwargs: Any) -> Patched | Maps | None:
+        """The patches after an operation, or whole maps; None where it is not local, or they are too large."""
         patched = self._held[id(args[0])][1]
         if name in _SINGLE and _single(name, args, kwargs):
             return patched.to(lambda maps: func(maps, *args[1:], **kwargs))
@@ -205,21 +148,41 @@ class _Local(TorchFunctionMode):
         axes = _axes(name, given, patched.base)
         if axes is None:
             return None
-        reached = [axis.reached(changed) for axis, changed in zip(axes, patched.patch.shape[2:], strict=True)]
-        if prod(reached) > _SHARE * prod(axis.outputs for axis in axes):
+        other = {key: value for key, value in given.items() if key != "input"}
+        if name == "conv2d" and all(axis.stride == 1 for axis in axes):
+            return _convolved(patched, axes, func, other)
+        size = [axis.reached(changed) for axis, changed in zip(axes, patched.size, strict=True)]
+        if prod(size) > _SHARE * prod(axis.outputs for axis in axes):
             return None
-        top, left = (
-            axis.first(at, changed)
-            for axis, at, changed in zip(axes, (patched.top, patched.left), patched.patch.shape[2:], strict=True)
-        )
+        top, left = (axis.first(at, many) for axis, at, many in zip(axes, patched.places, patched.size, strict=True))
         (high, wide), (down, across) = (axis.padding for axis in axes), (axis.stride for axis in axes)
         edge = -inf if name == "max_pool2d" else 0.0
         padded = nn.functional.pad(patched.base, (wide, wide, high, high), value=edge)
         around = replace(patched, base=padded, top=patched.top + high, left=patched.left + wide)
-        size = axes[0].read(reached[0]), axes[1].read(reached[1])
-        cut = around.cut(top * down, left * across, size)
-        other = {key: value for key, value in given.items() if key != "input"}
-        return _Patched(func(patched.base, **other), func(cut, **other | {"padding": 0}), patched.row, top, left)
+        cut = around.cut(top * down, left * across, (axes[0].read(size[0]), axes[1].read(size[1])))
+        return Patched(func(patched.base, **other), func(cut, **other | {"padding": 0}), patched.row, top, left)
+
+
+def _convolved(
+    patched: Patched, axes: tuple[Axis, Axis], func: Callable[..., Any], other: dict[str, Any]
+) -> Patched | Maps | None:
+    """After a convolution without strides, which is linear: maps of what rows differ from, and what changes add."""
+    if prod(patched.size) > _SHARE * prod(axis.outputs for axis in axes):
+        return None
+    groups, dilation = other.get("groups", 1), other.get("dilation", 1)
+    weight = other["weight"].unflatten(0, (groups, -1)).transpose(1, 2).flatten(0, 1).flip(2, 3)
+    added = nn.functional.conv_transpose2d(patched.change(), weight, groups=groups, dilation=dilation)
+    size = [axis.reached(changed) for axis, changed in zip(axes, patched.size, strict=True)]
+    whole = prod(size) > _SHARE * prod(axis.outputs for axis in axes)
+    if whole:
+        size = [axis.outputs for axis in axes]
+        top = left = torch.zeros_like(patched.row)
+    else:
+        top, left = (axis.first(at, many) for axis, at, many in zip(axes, patched.places, patched.size, strict=True))
+    reach = [at + axis.padding - axis.kernel + 1 for axis, at in zip(axes, patched.places, strict=True)]
+    base = func(patched.base, **other)
+    found = sum_of(base, added, patched.row, reach, (top, left), size)
+    return found if whole else Patched(base, found, patched.row, top, left)
 
 
 def _followed(model: Model, inputs: Inputs) -> _Forward | None:
@@ -231,14 +194,14 @@ def _followed(model: Model, inputs: Inputs) -> _Forward | None:
     return None if watched else _Forward(inner)
 
 
-def _cut_out(shown: Maps, near: Maps, row: Places) -> _Patched | None:
+def _cut_out(shown: Maps, near: Maps, row: Places) -> Patched | None:
     """What rows change of those that they are near; None where that is much."""
     changed = unequal(shown, near.index_select(0, row)).any(1)
     (top, height), (left, width) = _extent(changed.any(2)), _extent(changed.any(1))
     if height * width > _SHARE * prod(shown.shape[2:]):
         return None
     around = shown.unfold(2, height, 1).unfold(3, width, 1)
-    return _Patched(near, around[torch.arange(len(shown)), :, top, left], row, top, left)
+    return Patched(near, around[torch.arange(len(shown)), :, top, left], row, top, left)
 
 
 def _extent(changed: Bool[Tensor, "rows length"]) -> tuple[Places, int]:
@@ -248,12 +211,6 @@ def _extent(changed: Bool[Tensor, "rows length"]) -> tuple[Places, int]:
     stop = torch.where(some, length - changed.flip(1).int().argmax(1), 1)
     longest = int((stop - start).max())
     return start.clamp(max=length - longest), longest
-
-
-def _within(at: Places, old: Places, many: int, length: int) -> tuple[Int[Tensor, "r m"], Bool[Tensor, "r m"]]:
-    """The places of an old patch that a new one shows, and where it does."""
-    place = (at - old)[:, None] + torch.arange(many)
-    return place.clamp(0, length - 1), (place >= 0) & (place < length)
 
 
 def _single(name: str, args: tuple[Any, ...], kwargs: Any) -> bool:
@@ -266,7 +223,7 @@ def _single(name: str, args: tuple[Any, ...], kwargs: Any) -> bool:
     return all(each.ndim <= 4 and all(n == 1 for n in (*each.shape[-2:], *each.shape[:-3])) for each in others)
 
 
-def _axes(name: str, given: dict[str, Any], maps: Maps) -> tuple[_Axis, _Axis] | None:
+def _axes(name: str, given: dict[str, Any], maps: Maps) -> tuple[Axis, Axis] | None:
     """How convolution or pooling slides along both axes; None where its edges are special."""
     convolution = name == "conv2d"
     kernel = given["weight"].shape[2:] if convolution else _two(given["kernel_size"])
@@ -281,7 +238,7 @@ def _axes(name: str, given: dict[str, Any], maps: Maps) -> tuple[_Axis, _Axis] |
     padding = _two(0 if padding == "valid" else padding)
     if given.get("ceil_mode") or (any(padding) and given.get("count_include_pad") is False):
         return None
-    return tuple(map(_Axis, maps.shape[2:], reach, stride, padding))  # type: ignore[return-value]  # two axes
+    return tuple(map(Axis, maps.shape[2:], reach, stride, padding))  # type: ignore[return-value]  # two axes
 
 
 def _two(value: Any) -> tuple[int, int]:

@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
 from torch.testing import assert_close
 
 from probe import Model, Space
@@ -48,6 +49,20 @@ def layers(*those):
     return nn.Sequential(*those, nn.Flatten(), nn.LazyLinear(3))
 
 
+class Multiplied(TorchFunctionMode):
+    """Counts multiplications of convolutions."""
+
+    def __init__(self):
+        super().__init__()
+        self.numbers = 0
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        found = func(*args, **(kwargs or {}))
+        if func in (torch.conv2d, torch.conv_transpose2d):
+            self.numbers += (found if func is torch.conv2d else args[0]).numel() * args[1][0].numel()
+        return found
+
+
 NETWORKS = {
     "padded": lambda: layers(nn.Conv2d(2, 4, 3, padding=1), nn.ReLU(inplace=True), nn.MaxPool2d(2), nn.Conv2d(4, 4, 3)),
     "strided": lambda: layers(nn.Conv2d(2, 4, 5, stride=2, padding=2), nn.SiLU(), nn.MaxPool2d(3, 1, 1)),
@@ -68,6 +83,8 @@ NETWORKS = {
     "set": lambda: Written(cut_and_set),
     "left as it was": lambda: Written(left_as_it_was),
     "hidden": lambda: Written(lambda x: torch.relu(hidden(torch.relu(x)))),
+    "converted": lambda: Written(lambda x: torch.relu_(x.to(torch.float64)) + x),
+    "reached as a whole": lambda: layers(nn.Conv2d(2, 4, 5, padding=3), nn.Conv2d(4, 6, (8, 7), padding=1, groups=2)),
     "no layers that are local": lambda: nn.Sequential(nn.Flatten(), nn.LazyLinear(3)),
 }
 
@@ -105,6 +122,16 @@ def test_only_what_a_window_reaches_is_computed(monkeypatch):
     monkeypatch.setattr(nearby._Local, "_near", told)
     Occlusion(window=3)(model, torch.rand(1, 2, SIDE, SIDE, generator=torch.Generator().manual_seed(1)).double())
     assert sizes == [(5, 5), (5, 5), (7, 7), None]  # of 17 x 17; then maps are flattened
+
+
+def test_a_convolution_computes_only_what_changes_add():
+    model = model_of(lambda: layers(nn.Conv2d(2, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 8, 7, padding=3)))
+    x = torch.rand(1, 2, SIDE, SIDE, generator=torch.Generator().manual_seed(1)).double()
+    with Multiplied() as asked:
+        Occlusion(window=2)(model, x)
+    first, second = 2 * 8 * 3**2, 8 * 8 * 7**2  # multiplications of a place
+    rows, passes = 82, 3  # with the image itself; in each pass it is asked as a whole too
+    assert asked.numbers <= rows * (2 * 2 * first + 4 * 4 * second) + passes * SIDE**2 * (first + second)
 
 
 def test_a_layer_that_is_watched_sees_whole_maps():
