@@ -23,7 +23,7 @@ Weights = Float64[Tensor, "batch coalitions"]
 Draws = Float64[Tensor, " coalitions"]
 PerRow = Float64[Tensor, " batch"]
 
-_ENTRIES = 2**22  # size of the weighted coalitions held at once, 32 MiB
+_ENTRIES = 2**18  # of the weighted coalitions held at once, 2 MiB: a dozen such arrays stay small beside the network
 
 
 @dataclass(frozen=True, kw_only=True)
