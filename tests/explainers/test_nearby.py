@@ -57,9 +57,9 @@ class Multiplied(TorchFunctionMode):
         self.numbers = 0
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
-        found = func(*args, **(kwargs or {}))
+        found, weight = func(*args, **(kwargs or {})), (kwargs or {}).get("weight", args[1] if args[1:] else None)
         if func in (torch.conv2d, torch.conv_transpose2d):
-            self.numbers += (found if func is torch.conv2d else args[0]).numel() * args[1][0].numel()
+            self.numbers += (found if func is torch.conv2d else args[0]).numel() * weight[0].numel()
         return found
 
 
