@@ -1,10 +1,11 @@
 """One browser and one viewer for all tests that need them, started as `probe dashboard` starts it."""
 
+import os
 import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,6 +20,15 @@ LONG = 120_000  # milliseconds until a page is there, or a model has answered, o
 QUIET = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
 QUIET += "--disable-component-update --disable-sync"
 READY = "[data-testid=stApp][data-test-script-state=notRunning]"
+# Go there; whether the page has begun to change: where a script was running, it may go on with the new link unseen.
+GO = """link => new Promise(begun => {
+  const app = document.querySelector('[data-testid=stApp]');
+  new MutationObserver(() => begun(true)).observe(app, {attributeFilter: ['data-test-script-state']});
+  setTimeout(() => begun(false), 5000);
+  history.pushState({}, '', link);
+  dispatchEvent(new PopStateEvent('popstate'));
+})"""
+STILL = "* { transition: none !important; animation: none !important }"  # nothing half faded
 SERVED = ("table", "image", "prose", "graph", "proofs", "interrupted", "hostile")
 # What the lab offers: a network of each form of input.
 MODELS = {
@@ -43,18 +53,25 @@ def serving(folder: Path, live: tuple[str, ...]) -> Iterator[SimpleNamespace]:
             _wait(f"{address}/_stcore/health")
             yield SimpleNamespace(address=address, process=process, folder=folder)
         finally:
+            workers = workers_of(process.pid)
             process.terminate()
+    until(lambda: not any(map(runs, workers)))
     assert "Traceback" not in (folder / "log").read_text()
 
 
 @pytest.fixture(scope="session")
-def address(bundles, tmp_path_factory):
-    """The address of a viewer over audits of each kind, whose lab offers a network of each form."""
+def viewer(bundles, tmp_path_factory):
+    """A viewer over audits of each kind, whose lab offers a network of each form."""
     folder = tmp_path_factory.mktemp("served")
     for name in SERVED:
         shutil.copytree(getattr(bundles, name).folder, folder / name)
     with serving(folder, tuple(MODELS.values())) as served:
-        yield served.address
+        yield served
+
+
+@pytest.fixture(scope="session")
+def address(viewer):
+    return viewer.address
 
 
 @pytest.fixture(scope="session")
@@ -88,6 +105,44 @@ def page(tab):
     tab.set_viewport_size({"width": 1280, "height": 720})
     tab.emulate_media(color_scheme="light", reduced_motion="no-preference")
     return tab
+
+
+def open_link(page, link: str) -> None:
+    """Open a page as a step back in the browser would: to load the viewer anew takes longer than to draw most pages."""
+    if not (page.evaluate("'still' in window") and page.evaluate(GO, link)):
+        page.goto(link)
+    page.get_by_text("What this does not show").first.wait_for()
+    page.wait_for_selector(READY)
+    for _ in range(300):  # a model is asked
+        if not page.get_by_role("button", name="Cancel", exact=True).count():
+            break
+        page.wait_for_timeout(300)
+    else:
+        pytest.fail(f"{link} asks its model for more than 90 s")
+    if not page.evaluate("'still' in window"):
+        page.add_style_tag(content=STILL)
+        page.evaluate("still = true")
+
+
+def workers_of(server: int) -> list[int]:
+    """The processes that hold the models of a viewer's lab."""
+    found = subprocess.run(["pgrep", "-P", str(server), "-f", "probe.lab.worker"], capture_output=True, text=True)
+    return [int(line) for line in found.stdout.split()]
+
+
+def runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def until(true: Callable[[], bool], seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.1)
 
 
 def _wait(address: str) -> None:

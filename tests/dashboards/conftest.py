@@ -26,9 +26,9 @@ from probe.plots import canvas
 from probe.registry import declared, discover
 from probe.report import blocks
 from tests.audit.forging import Forged
-from tests.dashboards.browsers import address, browser, context, page, tab
+from tests.dashboards.browsers import address, browser, context, page, tab, viewer
 
-__all__ = ["address", "browser", "context", "page", "tab"]
+__all__ = ["address", "browser", "context", "page", "tab", "viewer"]
 
 HOSTILE = (
     "</script><script>alert(1)</script>",

@@ -16,7 +16,7 @@ from probe_dashboards.app import PAGES, WIDE
 
 from probe.plots import canvas
 from probe.report import blocks, render
-from tests.dashboards.browsers import MODELS, READY
+from tests.dashboards.browsers import MODELS, READY, open_link
 from tests.dashboards.test_pages import PROVED
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
@@ -32,16 +32,6 @@ LOOKS = {
     "prose": ((SIZES[0], "light"),),
 }
 WHOLE = "prose"
-# Go there, until the page begins to be drawn.
-# Whether the page has begun to change: where a script was running, it may go on with the new link unseen.
-GO = """link => new Promise(begun => {
-  const app = document.querySelector('[data-testid=stApp]');
-  new MutationObserver(() => begun(true)).observe(app, {attributeFilter: ['data-test-script-state']});
-  setTimeout(() => begun(false), 5000);
-  history.pushState({}, '', link);
-  dispatchEvent(new PopStateEvent('popstate'));
-})"""
-STILL = "* { transition: none !important; animation: none !important }"  # nothing half faded
 # Leave one of the rows of a table that are marked up alike, as far as their elements, classes and styles tell.
 SHORTEN = """() => document.querySelectorAll('tbody').forEach(body => {
   const seen = new Set();
@@ -138,30 +128,13 @@ def test_axe_finds_nothing_on_any_page(quiet, link, looks, schemes):
         page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
         page.set_viewport_size(size)
         if size is SIZES[0]:
-            _open(page, link)
+            open_link(page, link)
         page.wait_for_function(SHOWN, arg=scheme)
         page.wait_for_selector(READY)
         page.wait_for_timeout(100)
         for said in _findings(page, None if size is SIZES[0] else OF_A_LOOK):
             found.setdefault(said, f"at {size['width']}, {scheme}")
     assert found == {}
-
-
-def _open(page, link):
-    """Open a page as a step back in the browser would: to load the viewer anew takes longer than to draw most pages."""
-    if not (page.evaluate("'still' in window") and page.evaluate(GO, link)):
-        page.goto(link)
-    page.get_by_text("What this does not show").wait_for()
-    page.wait_for_selector(READY)
-    for _ in range(300):  # a model is asked
-        if not page.get_by_role("button", name="Cancel", exact=True).count():
-            break
-        page.wait_for_timeout(300)
-    else:
-        pytest.fail(f"{link} asks its model for more than 90 s")
-    if not page.evaluate("'still' in window"):
-        page.add_style_tag(content=STILL)
-        page.evaluate("still = true")
 
 
 def test_axe_finds_nothing_on_a_report(page, reports):

@@ -1,10 +1,11 @@
-"""The viewer in a real browser, opened by cold links."""
+"""The viewer in a real browser, opened by links: cold ones, and as a step from page to page."""
 
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
 
-from tests.dashboards.browsers import READY
+from tests.dashboards.browsers import READY, open_link
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -26,10 +27,10 @@ def visit(page):
     for event, hear in heard.items():
         page.on(event, hear)
 
-    def go(path: str) -> SimpleNamespace:
+    def go(path: str, *, cold: bool = False) -> SimpleNamespace:
         seen.requests.clear()
         seen.complaints.clear()
-        page.goto(path)
+        (page.goto if cold else partial(open_link, page))(path)
         page.wait_for_selector("h1")
         page.get_by_text("Consistent with itself").first.wait_for(state="attached")
         page.get_by_text("What this does not show").first.wait_for(state="attached")  # the last that is drawn
@@ -49,7 +50,7 @@ def test_a_cold_link_opens_each_page_and_nothing_leaves_the_machine(visit, addre
         "/bias?run=table~000000000000&by=sex&rate=fpr": "False positive rate (share of negatives) of each group",
     }
     for link, what in links.items():
-        seen = visit(link)
+        seen = visit(link, cold=True)
         seen.page.get_by_text(what).first.wait_for()
         assert seen.page.get_by_text("Page not found").count() == 0
         assert [

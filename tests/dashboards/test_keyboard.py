@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.dashboards.browsers import MODELS, READY
+from tests.dashboards.browsers import MODELS, READY, open_link
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 LAB = f"/lab?model={MODELS['table']}&row=3&view=attack"
@@ -21,7 +21,7 @@ FOCUS = """() => {
   const name = (at.getAttribute('aria-label') || at.innerText || '').trim().replace(/\\s+/g, ' ').slice(0, 80);
   return [at === document.body ? '' : at.tagName, name, !before || before.some(([each, was]) => look(each) !== was)];
 }"""
-
+BEGIN = "() => { document.body.tabIndex = -1; document.body.focus(); document.body.removeAttribute('tabindex') }"
 # Note from now on when the page is drawn again or gets a control or a style: what Tab met until then may be gone.
 WATCH = """() => {
   window.redrawn = false;
@@ -36,11 +36,11 @@ ROUNDS = 5
 
 
 def opened(page, link):
+    """Open a page, with the focus before its first element, and nothing that fades in, which has no look yet."""
     page.emulate_media(reduced_motion="reduce")
-    page.goto(link)
+    open_link(page, link)
     settled(page)
-    # What fades in has no look yet when it is asked for it.
-    page.add_style_tag(content="* { transition: none !important }")
+    page.evaluate(BEGIN)
 
 
 def settled(page, title=""):
@@ -75,7 +75,7 @@ def around(page):
     raise AssertionError(f"Tab is held back at {found[-3:]}")
 
 
-def test_a_run_is_opened_its_pages_are_changed_and_a_row_of_a_table_is_looked_at(page):
+def test_a_run_is_opened_its_pages_are_changed_and_keys_lead_from_a_row_of_a_table_to_others(page):
     opened(page, "/runs?q=demo")
     tab_to(page, "Open$")
     page.keyboard.press("Enter")
@@ -89,10 +89,17 @@ def test_a_run_is_opened_its_pages_are_changed_and_a_row_of_a_table_is_looked_at
     page.keyboard.press("Enter")
     page.wait_for_url(f"**/instance?*row={row}*")
     settled(page, "Instance")
+    page.get_by_role("button", name="Next").wait_for()
+    for keys in ("Alt+n", "Alt+p"):
+        there = page.url
+        page.keyboard.press(keys)
+        page.wait_for_function("was => location.href !== was", arg=there)
+        page.wait_for_selector(READY)
 
 
-def test_the_numbers_of_a_chart_are_opened_and_left_and_a_term_is_looked_up(page):
+def test_all_of_a_page_is_reached_the_numbers_of_a_chart_are_opened_and_left_and_a_term_is_looked_up(page):
     opened(page, "/robustness?run=table~000000000000")
+    everything_is_reached(page)
     assert tab_to(page, "Accuracy by radius: numbers") == "SUMMARY"
     page.keyboard.press("Enter")
     page.get_by_text("Numbers as CSV").first.wait_for()
@@ -105,25 +112,15 @@ def test_the_numbers_of_a_chart_are_opened_and_left_and_a_term_is_looked_up(page
     with page.context.expect_page() as glossary:
         page.keyboard.press("Enter")
     glossary.value.wait_for_url("**/glossary?term=*")
+    glossary.value.close()
 
 
-def test_keys_lead_from_row_to_row(page):
-    opened(page, "/instance?run=table~000000000000")
-    page.get_by_role("button", name="Next").wait_for()
-    page.wait_for_selector(READY)
-    page.keyboard.press("Alt+n")
-    page.wait_for_function("location.search.includes('row=')")
-    page.wait_for_selector(READY)
-    there = page.url
-    page.keyboard.press("Alt+p")
-    page.wait_for_function("was => location.href !== was", arg=there)
-
-
-def test_the_slider_of_the_lab_moves_by_the_arrows(page):
+def test_all_of_the_lab_is_reached_and_its_slider_moves_by_the_arrows(page):
     opened(page, LAB)
     slider = page.get_by_role("slider", name="Budget")
     slider.wait_for()
     page.wait_for_selector(READY)
+    everything_is_reached(page)
     tab_to(page, "^Budget$")
     at = slider.get_attribute("aria-valuenow") or slider.input_value()
     page.keyboard.press("ArrowLeft")
@@ -135,12 +132,8 @@ def test_the_slider_of_the_lab_moves_by_the_arrows(page):
     assert not page.get_by_test_id("stException").count()
 
 
-@pytest.mark.parametrize("link", ["/robustness?run=table~000000000000", LAB])
-def test_tab_reaches_every_control_is_held_by_none_and_shows_where_it_is(page, link):
-    opened(page, link)
-    if "lab" in link:
-        page.get_by_role("slider", name="Budget").wait_for()
-        page.wait_for_selector(READY)
+def everything_is_reached(page):
+    """Tab reaches every control, is held by none, and shows where it is."""
     for _ in range(ROUNDS):  # a chart that comes after a round is in the next
         found = undisturbed(page)
         missed = stops(page) - {name for _, name, _ in found}

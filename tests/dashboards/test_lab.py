@@ -124,12 +124,14 @@ def test_every_part_is_drawn_for_every_form_and_task(show, monkeypatch, tmp_path
     said = text(app)
     assert "Answer **" in said
     assert "What this does not show" in said
-    if view == "explain":
+    if view == "what-if":
+        assert ("no features that can be edited by name" in said) == (subject not in ("table", "tokens"))
+    for each in app.image:
+        assert all(picture.alt for picture in each.proto.imgs)
+    if view == "explain" and subject in TASKS:
         app.toggle(key="lab quality").set_value(True).run()
-    elif subject == "table":
-        app.run()
-    assert not app.exception
-    assert not app.error
+        assert not app.exception
+        assert not app.error
 
 
 @pytest.mark.slow
