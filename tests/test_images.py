@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from probe import Model, Space, images, squares
+from probe import Classification, Model, MultiLabel, Space, images, squares
 from probe.errors import DataError
 from probe.explainers import KernelShap
 
@@ -268,3 +268,34 @@ def test_a_notice_says_that_numeric_subfolders_are_sorted_as_text(tmp_path):
     assert data.classes == ("10", "2")
     assert "are sorted as text, as torchvision does: 10, 2" in data.notices[0]
     assert not images.from_folder(tmp_path, classes=("2", "10")).notices
+
+
+@pytest.mark.parametrize(
+    ("given", "read", "guessed"),
+    [
+        ((8, 8, 4), (4, 8, 8), False),
+        ((8, 8, 2), (2, 8, 8), False),
+        ((4, 8, 8), (4, 8, 8), False),
+        ((9, 9, 13), (9, 9, 13), True),
+        ((3, 5, 3), (3, 5, 3), True),
+    ],
+)
+def test_channels_are_where_images_have_them_and_a_guess_is_said(tmp_path, given, read, guessed):
+    pixels = np.random.default_rng(0).integers(0, 256, (2, *given), dtype=np.uint8)
+    np.savez(tmp_path / "a.npz", inputs=pixels, labels=np.arange(2))
+    data = images.from_npz(tmp_path / "a.npz")
+    expected = pixels if given == read else np.moveaxis(pixels, -1, 1)
+    assert np.allclose(data.inputs.numpy() * 255, expected, atol=1e-3)
+    assert bool(data.notices) is guessed
+    assert not guessed or f"taken as {read[0]} channels" in data.notices[0]
+
+
+def test_labels_in_a_column_are_those_of_a_row_and_one_hot_ones_are_not_read_in_silence(tmp_path):
+    classes, path = np.arange(6) % 3, tmp_path / "a.npz"
+    np.savez(path, inputs=np.zeros((6, 2, 2)), labels=classes[:, None])
+    assert images.from_npz(path).labels.tolist() == classes.tolist()
+    np.savez(path, inputs=np.zeros((6, 2, 2)), labels=np.eye(3)[classes])
+    assert "save labels.argmax(1)" in images.from_npz(path).notices[0]
+    assert not images.from_npz(path, task=MultiLabel()).notices
+    with pytest.raises(DataError, match=r"write labels.argmax\(1\)"):
+        images.from_npz(path, task=Classification())

@@ -17,11 +17,12 @@ from probe.errors import DataError
 from probe.features import image_space
 from probe.frames import group_names
 from probe.images.common import LARGEST, Size, refuse_twice
-from probe.images.labels import several
+from probe.images.labels import several, single_true
 from probe.names import in_order, number
 from probe.space import Space
-from probe.task import MultiLabel, Regression, Task
+from probe.task import MultiLabel, Places, Regression, Task
 
+COLOURS = (1, 2, 3, 4)  # channels that images have: grey or colours, and transparency
 CLASSES = 2**16  # a larger label is an identifier
 
 
@@ -80,10 +81,13 @@ def from_npz(
             f"{path.name} has {keys.inputs} {inputs.shape} and {named[0]} {label.shape}, "
             "expected (rows, ...) and (rows,) with at least one row of at least one number"
         )
+    if label.ndim == 2 and label.shape[1] == 1 and not isinstance(task, MultiLabel | Regression | Places):
+        label = label[:, 0]
     read = several if len(named) > 1 or label.ndim > 1 or isinstance(task, MultiLabel | Regression) else None
     if inputs.dtype.kind not in "iuf":
         raise DataError(f"the inputs of {path.name} are {inputs.dtype}, expected numbers")
     tensor = torch.from_numpy(np.ascontiguousarray(_channels_first(inputs)))
+    notices = (*_as_read(inputs.shape, tensor.shape, path.name), *single_true(label, task, path.name))
     tensor = _resized(_brightness(tensor, path), size)
     columns = {name: arrays[name] for name in named}
     values, indices = _labelled(label, classes, path) if read is None else read(columns, classes, task, path.name)
@@ -103,6 +107,7 @@ def from_npz(
         classes=values,
         name=path.name,
         source=path.name,
+        notices=notices,
         truth=_truth(arrays[keys.truth], inputs.shape, size, path) if keys.truth else None,
     )
 
@@ -141,9 +146,20 @@ def _channels_first(inputs: NDArray[Any]) -> NDArray[Any]:
     """Images as (rows, channels, height, width): grey ones get a channel, and channels in the last place go first."""
     if inputs.ndim == 3:
         return inputs[:, None]
-    if inputs.ndim == 4 and inputs.shape[-1] in (1, 3) and inputs.shape[1] not in (1, 3):
+    if inputs.ndim == 4 and inputs.shape[-1] in COLOURS and inputs.shape[1] not in COLOURS:
         return np.moveaxis(inputs, -1, 1)
     return inputs
+
+
+def _as_read(given: tuple[int, ...], read: tuple[int, ...], name: str) -> tuple[str, ...]:
+    """A notice where the place of the channels was guessed: neither has the number that images have, or both."""
+    if len(given) != 4 or (given[1] in COLOURS) != (given[3] in COLOURS):
+        return ()
+    channels, height, width = read[1:]
+    return (
+        f"the inputs of {name}, {given}, are taken as {channels} channels of {height} x {width}; save them as "
+        "(rows, channels, height, width) if they are not",
+    )
 
 
 def _brightness(inputs: Tensor, path: Path) -> Tensor:

@@ -40,9 +40,11 @@ def several(
         return called, torch.from_numpy(whole)
     true = np.isin(table, [0, 1])
     if not (isinstance(task, MultiLabel) or (task is None and true.all())):
+        remedy = "write labels.argmax(1) where they are one-hot; " if is_single(table) else ""
         raise DataError(
-            f"the labels of {path} are {table.shape}, and each row has one class: (rows,); where they are several "
-            'labels, or numbers, say so: task=MultiLabel() or Regression(), in a plan [model] task = "multilabel"'
+            f"the labels of {path} are {table.shape}, and each row has one class: (rows,); {remedy}where they are "
+            "several labels, or numbers, say so: task=MultiLabel() or Regression(), in a plan "
+            '[model] task = "multilabel"'
         )
     table = table[:, None] if table.ndim == 1 else table
     if not true.all():
@@ -53,6 +55,25 @@ def several(
     if len(called) != table.shape[1]:
         raise DataError(f"{path} has {table.shape[1]} labels for each row, and {len(called)} are named")
     return called, torch.from_numpy(table).long()
+
+
+def is_single(table: NDArray[Any]) -> bool:
+    """Whether each row has a single 1 among zeros, as classes may be written."""
+    return (
+        table.ndim == 2
+        and table.shape[1] > 1
+        and bool(((table == 1).sum(1) == 1).all() and np.isin(table, [0, 1]).all())
+    )
+
+
+def single_true(labels: NDArray[Any], task: Task | None, path: str) -> tuple[str, ...]:
+    """A notice where nobody said that labels are several, and they look like one class for each row."""
+    if task is not None or not is_single(labels):
+        return ()
+    return (
+        f"the labels of {path} are taken as {labels.shape[1]} labels of each row, of which one is true in every row; "
+        "if they are classes written one-hot, save labels.argmax(1)",
+    )
 
 
 def _table(arrays: Mapping[str, NDArray[Any]], path: str) -> NDArray[np.float64]:
