@@ -7,8 +7,9 @@ a crew (`crew.py`): workers that hold a model, and to which batches are sent as 
 
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
@@ -52,7 +53,7 @@ class Engine(Protocol):
         """Run a command to its end; several threads call this at once."""
 
     def end(self) -> None:
-        """End the commands that run, as SIGTERM does."""
+        """End the commands that run, as SIGTERM does; no other is run."""
 
 
 def engine_of(name: str) -> Engine:
@@ -96,6 +97,13 @@ def from_here(command: Sequence[str]) -> tuple[str, ...]:
     return (sys.executable, "-c", THERE, str(Path.cwd()), *command)
 
 
+def whereto(command: Sequence[str]) -> tuple[tuple[str, ...], str]:
+    """The command and the folder that it is run in."""
+    if tuple(command[:3]) == (sys.executable, "-c", THERE):
+        return tuple(command[4:]), command[3]
+    return tuple(command), str(Path.cwd())
+
+
 def threads_of(workers: int) -> dict[str, str]:
     """The environment of a worker: its share of the cores, unless the user has set another."""
     return {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // workers)), **os.environ}
@@ -114,7 +122,7 @@ def run_jobs(
     `report` hears how each ended; `watch` is called each second.
     """
     failed: dict[Job, Outcome] = {}
-    with ThreadPoolExecutor(max_workers=workers) as pool:
+    with _ended(engine), ThreadPoolExecutor(max_workers=workers) as pool:
         running = {pool.submit(_until_done, engine, job, environment, report): job for job in jobs}
         try:
             left = set(running)
@@ -131,6 +139,14 @@ def run_jobs(
             engine.end()
             raise
     return failed
+
+
+@contextmanager
+def _ended(engine: Engine) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        engine.end()
 
 
 def _until_done(

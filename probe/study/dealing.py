@@ -1,5 +1,7 @@
 """A study by several workers: each runs the script again up to the same call, and does what no other has done.
 
+With local processes the caller, which has everything at hand, is one of the workers, and the others join it.
+
 A unit is a batch of rows of a cell, or the metrics of a cell whose batches are all saved. Whoever begins a unit claims
 it in the folder; a claim ends with its process, so the unit of a lost worker is free again.
 """
@@ -7,8 +9,12 @@ it in the folder; a claim ends with its process, so the unit of a lost worker is
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
+
+import torch
 
 from probe.engines import Job, engine_of, from_here, run_jobs, threads_of
 from probe.errors import DataError, ExistsError, ProbeError, RangeError, Unsupported
@@ -26,18 +32,60 @@ def part_of(out: Path) -> bool | None:
     return Path(os.environ[OF]) == out.resolve() if OF in os.environ else None
 
 
-def deal(out: Path, engine: str, workers: int, report: Callable[[str], None], watch: Callable[[], None]) -> str:
+def deal(out: Path, engine: str, workers: int, report: Callable[[str], None], own: Callable[[], None]) -> str:
     """Let workers do the units of a study; why some of them ended, if they did. Ctrl-C ends them all.
+
+    `own` does units here until all are done, if this process is one of the workers, and looks at what is done if not.
 
     Raises:
         PlanError: if there is no such engine.
         Unsupported: if what it needs is not installed, or this is no script that can be run again.
     """
     place, script = engine_of(engine), from_here(this_script())
-    jobs = [Job(out.name, f"{number}/{workers}", script, out) for number in range(1, workers + 1)]
-    environment = threads_of(workers) | {OF: str(out.resolve())}
-    failed = run_jobs(place, jobs, workers, environment, lambda job, said: report(f"worker {job.shard}: {said}"), watch)
-    return "; ".join(f"worker {job.shard}: {ended.said}" for job, ended in failed.items())
+    first = 2 if takes_part(engine) else 1
+    jobs = [Job(out.name, f"{number}/{workers}", script, out) for number in range(first, workers + 1)]
+    environment = threads_of(workers) | {"OMP_NUM_THREADS": str(threads(workers)), OF: str(out.resolve())}
+
+    def told(job: Job, said: str) -> None:
+        report(f"worker {job.shard}: {said}")
+
+    if not takes_part(engine):
+        failed = run_jobs(place, jobs, workers, environment, told, own)
+        return "; ".join(f"worker {job.shard}: {ended.said}" for job, ended in failed.items())
+    needed = True
+    with ThreadPoolExecutor(1) as pool:
+        others = pool.submit(
+            run_jobs, place, jobs, workers, environment, lambda job, said: told(job, said) if needed else None
+        )
+        try:
+            with threads_set(threads(workers)):
+                own()
+        finally:
+            needed = False
+            place.end()  # those that have not begun yet, or wait
+    others.result()
+    return ""
+
+
+def takes_part(engine: str) -> bool:
+    """Whether the caller is one of the workers: where they are on its machine."""
+    return engine == "processes"
+
+
+def threads(workers: int) -> int:
+    """How many threads each worker has: no more than the caller."""
+    return min(int(threads_of(workers)["OMP_NUM_THREADS"]), torch.get_num_threads())
+
+
+@contextmanager
+def threads_set(count: int) -> Iterator[None]:
+    """Give torch so many threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def check_workers(engine: str | None, workers: int | None, out: object) -> int:
@@ -74,12 +122,16 @@ def this_script() -> tuple[str, ...]:
     return (sys.executable, *given)
 
 
-def share(cells: Sequence[Cell], folder: Folder, shelf: Shelf[Cell]) -> None:
-    """Do units that no other worker has begun, until all are done; a cell that fails is left to the caller."""
+def share(cells: Sequence[Cell], folder: Folder, shelf: Shelf[Cell], watch: Callable[[], None] = lambda: None) -> None:
+    """Do units that no other worker has begun, until all are done; a cell that fails is left to the caller.
+
+    `watch` is called after each.
+    """
     failed: set[str] = set()
     while left := [cell for cell in cells if cell.name not in failed and not folder.has(cell.name)]:
         if not any(_advanced(cell, folder, shelf, failed) for cell in left):
             time.sleep(PAUSE)
+        watch()
 
 
 def _advanced(cell: Cell, folder: Folder, shelf: Shelf[Cell], failed: set[str]) -> bool:

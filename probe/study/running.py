@@ -1,9 +1,11 @@
 """Run or read a study."""
 
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,7 @@ from probe.study.asking import Subject
 from probe.study.batches import together
 from probe.study.cells import Budget, Cell, planned
 from probe.study.crewed import ask_crew
-from probe.study.dealing import check_workers, deal, part_of, share
+from probe.study.dealing import check_workers, deal, part_of, share, takes_part, threads_set
 from probe.study.progress import Clock, Told, to_stderr
 from probe.study.record import Folder, Record
 from probe.study.steps import Ended, carry_out
@@ -67,7 +69,8 @@ def run(  # noqa: PLR0913  three that a study is of, and by name: what is asked,
         progress: called with the progress of the study; None: not called.
         engine: run the batches by several workers; the table has the bits of one process with as many threads. "ray"
             sends them to actors that hold the model and the rows. A worker of "processes", on this machine, or "slurm"
-            runs this script again up to this call, and no further, and shares the folder `out`.
+            runs this script again up to this call, and no further, and shares the folder `out`; with "processes" this
+            process is the first of them.
         workers: how many, with `engine`; by default one for each core.
 
     Returns:
@@ -125,7 +128,8 @@ def run(  # noqa: PLR0913  three that a study is of, and by name: what is asked,
     if mine:
         folder.begin(model, data, checked)
         cells = [replace(cell, subject=replace(subject, parts=folder.parts(cell.name))) for cell in cells]
-        share(cells, folder, _Shelf(folder, Clock(cells, lambda standing: None)))
+        with threads_set(int(os.environ["OMP_NUM_THREADS"])):  # those of the caller, whatever the script sets
+            _share(cells, folder)
         raise SystemExit(0)
     with folder.writing(_said if progress else _nothing):
         folder.begin(model, data, checked)
@@ -158,12 +162,17 @@ def _dealt(cells: list[Cell], folder: Folder, engine: str, workers: int, progres
         with closing(crew):
             ask_crew(cells, crew, int(threads_of(workers)["OMP_NUM_THREADS"]), shelf, clock)
         return
+    own = partial(_share, cells, folder, watch) if takes_part(engine) else watch
     try:
-        failed = deal(folder.path, engine, workers, say, watch)
+        failed = deal(folder.path, engine, workers, say, own)
     finally:
         folder.unclaim()
     if failed and not all(folder.has(cell.name) for cell in cells):
         raise DataError(f"{failed}; the same call continues the study in {folder.path}")
+
+
+def _share(cells: list[Cell], folder: Folder, watch: Callable[[], None] = lambda: None) -> None:
+    share(cells, folder, _Shelf(folder, Clock(cells, lambda standing: None)), watch)
 
 
 def _found(cells: list[Cell], folder: Folder) -> pd.DataFrame:

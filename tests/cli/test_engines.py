@@ -195,6 +195,7 @@ def test_an_audit_of_two_workers_one_killed_during_a_step_is_that_of_one_process
     pytest.importorskip(module)
     if engine == "processes":
         monkeypatch.setattr(processes, "subprocess", FORKED)
+        monkeypatch.setattr(processes, "can_fork", lambda: False)
     (place / "mine.py").write_text(DIES_ONCE)
     result = probe(*RUN, "--engine", engine, "--workers", "2", code=1)
     lost = {"processes": "mine 1/2: its worker was lost, and it is run again", "ray": "what it had is asked again"}

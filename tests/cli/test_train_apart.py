@@ -82,6 +82,7 @@ def test_several_networks_are_trained_one_after_the_other(probe, place, monkeypa
 @pytest.mark.slow
 def test_seeds_trained_at_once_are_those_of_one_after_the_other(probe, place, monkeypatch):
     monkeypatch.setattr(processes, "subprocess", FORKED)
+    monkeypatch.setattr(processes, "can_fork", lambda: False)
     (place / "t.csv").write_text(table())
     for name, more in (("one", ()), ("two", ("--engine", "processes", "--workers", "2"))):
         probe("train", "people", "--data", "t.csv", *FEW, "--seeds", "2", "--out", name, *more, code=0)
@@ -92,6 +93,7 @@ def test_seeds_trained_at_once_are_those_of_one_after_the_other(probe, place, mo
 @pytest.mark.slow
 def test_networks_trained_at_once_are_found_by_the_same_command(probe, place, monkeypatch):
     monkeypatch.setattr(processes, "subprocess", FORKED)
+    monkeypatch.setattr(processes, "can_fork", lambda: False)
     asked = ("train", "german-mlp", "compas-mlp", "--epochs", "1")
     said = probe(*asked, "--engine", "processes", "--workers", "2", code=0)
     assert "german-mlp seed 0: done" in said.stderr

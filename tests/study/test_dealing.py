@@ -3,14 +3,16 @@
 import os
 import subprocess
 import sys
+import threading
 from contextlib import suppress
 
 import pandas as pd
 import pytest
+import torch
 
 from probe import Model, lock, study
 from probe.attacks import FGSM, PGD
-from probe.engines import processes
+from probe.engines import Outcome, processes
 from probe.errors import DataError, PlanError, RangeError, Unsupported
 from probe.metrics import Accuracy
 from probe.study import dealing, running
@@ -21,22 +23,27 @@ from tests.study.test_run import evidence, people, run  # noqa: F401  a fixture
 METHODS = [PGD(steps=3), Accuracy()]
 HOW = {"eps": [0.1, 0.3], "batch_size": 20}
 SCRIPT = """
-import os, sys
+import os, sys, time
 import torch
 from pathlib import Path
 from probe import Dataset, Model, study
 from probe.attacks import FGSM, PGD
 from probe.metrics import Accuracy
 
-CALLER, HERE = os.getpid(), os.getcwd()
+CALLER, HERE, CALLED = os.getpid(), os.getcwd(), time.time()
 
 class Net(torch.nn.Linear):
     def forward(self, x):
-        mark = Path(HERE, "died")
+        mark, again = Path(HERE, "died"), Path(HERE, "again")
         works = "PROBE_STUDY" in os.environ or os.getpid() != CALLER
         if works and len(x) == 20 and not mark.exists():  # within a batch of a worker
             mark.touch()
             os.kill(os.getpid(), 9)
+        if works and len(x) == 20:
+            again.touch()
+        waits = "processes" in sys.argv and len(x) == 20  # the caller, for both
+        while waits and not again.exists() and time.time() < CALLED + 90:
+            time.sleep(0.01)
         return super().forward(x)
 
 torch.manual_seed(0)
@@ -52,6 +59,7 @@ found.drop(columns="seconds").to_csv(sys.argv[1] + ".csv")
 @pytest.fixture
 def worker(monkeypatch, tmp_path):
     """Makes this process a worker of the study in a folder."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
     return lambda out: monkeypatch.setenv(dealing.OF, str(out.resolve()))
 
 
@@ -144,6 +152,50 @@ def test_what_ends_the_workers_ends_the_study_and_leaves_no_claims(people, tmp_p
         run(METHODS, people, **HOW, out=out, engine="processes")
 
 
+class Slow:
+    """An engine whose workers have not begun when the caller is done."""
+
+    def __init__(self) -> None:
+        self.asked, self.ended = [], threading.Event()
+
+    def run(self, command, environment):
+        self.asked.append((command, environment))
+        assert self.ended.wait(20)
+        return Outcome(128, "stopped with the others")
+
+    def end(self) -> None:
+        self.ended.set()
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_with_local_processes_the_caller_is_a_worker_and_waits_for_none_that_begins(
+    people,  # noqa: F811
+    tmp_path,
+    monkeypatch,
+    capsys,
+    workers,
+):
+    place, counts, before = Slow(), [], torch.get_num_threads()
+    monkeypatch.setattr(dealing, "engine_of", lambda name: place)
+    monkeypatch.setattr(dealing, "this_script", lambda: ("python", "mine.py"))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    whole = PGD.__call__
+    monkeypatch.setattr(PGD, "__call__", lambda *a, **k: counts.append(torch.get_num_threads()) or whole(*a, **k))
+    torch.set_num_threads(2)
+    try:
+        found = run(METHODS, people, **HOW, out=tmp_path / "out", engine="processes", workers=workers)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    assert set(counts) == {1}
+    assert len(place.asked) == workers - 1
+    assert all(environment["OMP_NUM_THREADS"] == "1" for _, environment in place.asked)
+    assert place.ended.is_set()
+    assert not capsys.readouterr().err
+    assert not (tmp_path / "out/claims").exists()
+    pd.testing.assert_frame_equal(evidence(found), evidence(run(METHODS, people, **HOW)))
+
+
 @pytest.mark.parametrize(
     ("how", "error", "said"),
     [
@@ -218,6 +270,7 @@ def test_a_study_of_two_workers_one_killed_within_a_batch_is_that_of_one_process
     monkeypatch.chdir(tmp_path)
     if engine == "processes":
         monkeypatch.setattr(processes, "subprocess", FORKED)
+        monkeypatch.setattr(processes, "can_fork", lambda: False)
         monkeypatch.setattr(sys, "orig_argv", [sys.executable, "sweep.py", "two", engine])
         monkeypatch.setattr(sys, "argv", ["sweep.py", "two", engine])
         exec(SCRIPT, {})
