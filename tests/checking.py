@@ -1,5 +1,5 @@
-"""Types and shapes of `probe` are checked while its tests run: the first calls of each function in each test, and then
-one call in several, for a test that calls a function a thousand times learns little from the last.
+"""Types and shapes of `probe` are checked while its tests run: the first call of each function by each test, whatever
+its parameters, the second, the fourth, the eighth and so on. Of a thousand calls the last show little.
 
 The decorator of jaxtyping compiles two functions for each that it checks and binds the arguments of each call, which
 takes longer than most of the tests themselves. Here beartype compiles one check for each hint, whichever functions have
@@ -25,15 +25,16 @@ THEIRS = jaxtyping.jaxtyped
 CONF = BeartypeConf(is_pep484_tower=True, violation_type=jaxtyping.TypeCheckError)
 _ARRAY, _TUPLE, _CLASS, _LITERAL, _PLAIN, _OTHER = range(6)
 _HOW: dict[type, int] = {}
-FIRST, ONE_IN = 5, 16
+EVERY = False
 VARIABLE = inspect.CO_VARARGS | inspect.CO_VARKEYWORDS
-_test = 0
+_test, _name = 0, ""
 
 
-def begin_test() -> None:
-    """From here on the calls of each function are counted anew."""
-    global _test
-    _test += 1
+def begin_test(name: str) -> None:
+    """From here on the calls of each function are counted anew, unless the last test had the same name."""
+    global _test, _name
+    if name != _name:
+        _test, _name = _test + 1, name
 
 
 def jaxtyped(fn: Any = None, *, typechecker: Any = None) -> Any:
@@ -64,7 +65,7 @@ def _checked(fn: FunctionType) -> Callable[..., Any]:
         if test != _test:
             test, calls = _test, 0
         calls += 1
-        if calls > FIRST and calls % ONE_IN:
+        if calls & (calls - 1) and not EVERY:
             return fn(*args, **kwargs)
         if check is None:
             check = THEIRS(fn, typechecker=beartype(conf=CONF)) if theirs else _check(fn, hints, shaped)

@@ -49,12 +49,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: "browser" not in getattr(item, "fixturenames", ()))
 
 
-def pytest_runtest_setup() -> None:
-    begin_test()
-
-
-def pytest_runtest_call() -> None:
-    begin_test()
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    begin_test(item.nodeid.partition("[")[0])
 
 
 def pytest_collection_finish() -> None:

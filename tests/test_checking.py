@@ -13,7 +13,7 @@ from torch import Tensor
 from probe.model import Model
 from probe.tensors import wide
 from tests import checking
-from tests.checking import FIRST, ONE_IN, begin_test, jaxtyped
+from tests.checking import begin_test, jaxtyped
 
 if TYPE_CHECKING:
     from nowhere import Unknown
@@ -38,9 +38,10 @@ class Row:
 
 @pytest.fixture
 def every_call_is_checked(monkeypatch):
-    monkeypatch.setattr(checking, "FIRST", 100)
+    monkeypatch.setattr(checking, "EVERY", True)
 
 
+@pytest.mark.usefixtures("every_call_is_checked")
 def test_axes_of_one_name_are_equally_long_in_arguments_and_result():
     assert product(torch.ones(2, 3), torch.ones(3, 4)).shape == (2, 4)
     with pytest.raises(TypeCheckError, match="inner"):
@@ -110,6 +111,7 @@ def test_literal_values_and_the_arguments_of_methods_and_generators_are_checked_
                 wrong()
 
 
+@pytest.mark.usefixtures("every_call_is_checked")
 def test_types_are_checked_where_there_are_no_shapes():
     assert counted(2, ("a", "b")) == [2, 2]
     for wrong in (lambda: counted("2"), lambda: counted(2, [1]), lambda: counted(7)):
@@ -148,7 +150,7 @@ def test_a_signature_stays_as_it_is_written():
     assert counted.__annotations__["names"] == tuple[str, ...]
 
 
-def test_the_first_calls_of_a_test_are_checked_and_then_one_in_several():
+def test_the_first_calls_of_a_test_are_checked_and_then_ever_fewer():
     def refused(wrong):
         try:
             counted(wrong)
@@ -156,11 +158,12 @@ def test_the_first_calls_of_a_test_are_checked_and_then_one_in_several():
             return True
         return False
 
-    begin_test()
-    found = [refused(1.5) for _ in range(FIRST + 2 * ONE_IN)]
-    assert all(found[:FIRST])
-    assert sum(found[FIRST:]) == 2
-    begin_test()
+    begin_test("one")
+    found = [refused(1.5) for _ in range(20)]
+    assert [at for at, was in enumerate(found, 1) if was] == [1, 2, 4, 8, 16]
+    begin_test("one")
+    assert not refused(1.5)
+    begin_test("another")
     assert refused(1.5)
 
 
