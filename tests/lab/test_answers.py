@@ -16,7 +16,7 @@ from tests.light import own_attacks, own_explainers
 
 EXPLAINERS = list(own_explainers())
 ATTACKS = list(own_attacks())
-SHORT = {"steps": 8, "max_queries": 40, "angles": 5, "shifts": 3, "rounds": 2}
+SHORT = {"steps": 4, "max_queries": 20, "samples": 8, "halvings": 2, "angles": 3, "shifts": 3, "rounds": 2}
 
 
 @pytest.fixture(scope="module", params=[*FORMS, *TASKS])
