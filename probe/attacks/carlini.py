@@ -30,7 +30,7 @@ class CarliniWagner(Attack):
     >>> from probe.attacks import CarliniWagner
     >>> weight = torch.tensor([[3.0, -3.0], [4.0, -4.0]])
     >>> model = Model(forward=lambda x: x @ weight, space=Space(bounds=(-9.0, 9.0)))
-    >>> found = CarliniWagner(steps=50)(model, torch.tensor([[0.3, 0.4]]), torch.tensor([0]))
+    >>> found = CarliniWagner(steps=30)(model, torch.tensor([[0.3, 0.4]]), torch.tensor([0]))
     >>> bool(found.success), round(float(found.length), 1)
     (True, 0.5)
     """

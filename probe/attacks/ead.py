@@ -31,7 +31,7 @@ class EAD(Attack):
         >>> from probe.attacks import EAD
         >>> weight = torch.tensor([[1.0, -1.0], [4.0, -4.0]])
         >>> model = Model(forward=lambda x: x @ weight, space=Space(bounds=(-9.0, 9.0)))
-        >>> found = EAD()(model, torch.tensor([[0.4, 0.4]]), torch.tensor([0]))  # only the second coordinate pays
+        >>> found = EAD(steps=40)(model, torch.tensor([[0.4, 0.4]]), torch.tensor([0]))  # the second coordinate pays
         >>> bool(found.success), round(float(found.length), 1), (found.perturbed == 0.4).tolist()
         (True, 0.5, [[True, False]])
     """

@@ -37,7 +37,7 @@ class FAB(Attack):
     >>> weight = torch.tensor([[3.0, -3.0], [4.0, -4.0]])
     >>> model = Model(forward=lambda x: x @ weight, space=Space(bounds=(-9.0, 9.0)))
     >>> x, y = torch.tensor([[0.3, 0.4]]), torch.tensor([0])
-    >>> [round(float(FAB(norm=norm, steps=20)(model, x, y).length), 2) for norm in ("linf", "l2", "l1")]
+    >>> [round(float(FAB(norm=norm, steps=8)(model, x, y).length), 2) for norm in ("linf", "l2", "l1")]
     [0.36, 0.5, 0.63]
     """
 

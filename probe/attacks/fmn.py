@@ -34,7 +34,7 @@ class FMN(Attack):
     >>> weight = torch.tensor([[3.0, -3.0], [4.0, -4.0]])
     >>> model = Model(forward=lambda x: x @ weight, space=Space(bounds=(-9.0, 9.0)))
     >>> x, y = torch.tensor([[0.3, 0.4]]), torch.tensor([0])
-    >>> [round(float(FMN(norm=norm, steps=50)(model, x, y).length), 2) for norm in ("linf", "l2", "l1", "l0")]
+    >>> [round(float(FMN(norm=norm, steps=30)(model, x, y).length), 2) for norm in ("linf", "l2", "l1", "l0")]
     [0.36, 0.5, 0.63, 1.0]
     """
 

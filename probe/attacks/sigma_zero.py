@@ -32,7 +32,7 @@ class SigmaZero(Attack):
     >>> from probe.attacks import SigmaZero
     >>> weight = torch.tensor([[3.0, -3.0], [4.0, -4.0], [0.1, -0.1]])
     >>> model = Model(forward=lambda x: x @ weight, space=Space(bounds=(-1.0, 1.0)))
-    >>> result = SigmaZero()(model, torch.tensor([[0.3, 0.4, 0.9]]), torch.tensor([0]))
+    >>> result = SigmaZero(steps=30)(model, torch.tensor([[0.3, 0.4, 0.9]]), torch.tensor([0]))
     >>> result.success, result.length
     (tensor([True]), tensor([1.]))
     """

@@ -45,10 +45,10 @@ class Square(Attack):
     ...     high = rows.sum(1, keepdims=True) > 1
     ...     return np.hstack([1.0 - high, high])
     >>> model = from_predict_proba(step, Space(), classes=("low", "high"))
-    >>> found = Square(eps=0.1)(model, torch.tensor([[0.45, 0.45], [0.1, 0.1]]), torch.tensor([0, 0]))
+    >>> found = Square(eps=0.1, max_queries=100)(model, torch.tensor([[0.45, 0.45], [0.1, 0.1]]), torch.tensor([0, 0]))
     >>> found.success
     tensor([ True, False])
-    >>> found.queries <= 500
+    >>> found.queries <= 100
     tensor([True, True])
     """
 

@@ -50,9 +50,9 @@ class AttackChecks(Survey):
         ...     score = (8 * x.sum(1)).round() - 8.5
         ...     return torch.stack([-score, score], 1)
         >>> model = Model(forward=rounded, space=Space(bounds=(0.0, 1.0)))
-        >>> x = torch.rand(100, 2, generator=torch.Generator().manual_seed(0))
+        >>> x = torch.rand(40, 2, generator=torch.Generator().manual_seed(0))
         >>> data = Dataset(x, model.predict(x), space=model.space)
-        >>> found = AttackChecks(attack=PGD(eps=0.2, steps=10))(model, data).to_frame().set_index("item")["value"]
+        >>> found = AttackChecks(attack=PGD(eps=0.2, steps=5))(model, data).to_frame().set_index("item")["value"]
         >>> float(found["the gradient is zero"]), bool(found["noise finds more"] > 0.1)
         (1.0, True)
     """
