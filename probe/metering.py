@@ -63,4 +63,4 @@ class Meter:
         """How many of the rows are of each example."""
         if rows is None:
             return torch.full_like(self.forward, number / len(self.forward))
-        return torch.zeros_like(self.forward).index_add_(0, rows, torch.ones_like(rows, dtype=self.forward.dtype))
+        return torch.zeros_like(self.forward).index_add_(0, rows, self.forward.new_ones(()).expand(len(rows)))

@@ -155,8 +155,12 @@ class Space(Meaning):
         Integers are rounded towards where they started, so that no point leaves a ball around `origin`.
         """
         low, high = self._bounds(origin)
-        moved = torch.where(self.mutable_mask(origin), moved.clamp(low, high), origin)
-        return self.form_of(origin).project(moved, origin, self._shared(origin))
+        return self.whole(torch.where(self.mutable_mask(origin), moved.clamp(low, high), origin), origin)
+
+    def whole(self, moved: Inputs, origin: Inputs) -> Inputs:
+        """The inputs with integers rounded towards where they started."""
+        form = self.form_of(origin)
+        return form.project(moved, origin, self._shared(origin)) if form.rounds else moved
 
     def feature_names(self, like: Inputs) -> tuple[str, ...]:
         """The names of the features, or their numbers where none were given."""

@@ -45,8 +45,11 @@ def constant(values: tuple[bool | int | float, ...], dtype: torch.dtype, device:
 
 def parted(chosen: Tensor) -> tuple[Tensor, Tensor]:
     """The indices of unselected and selected rows, in order, with one synchronisation."""
-    order = chosen.to(torch.uint8).argsort(stable=True)
     others = len(chosen) - int(chosen.sum())
+    if others == len(chosen):
+        order = torch.arange(others, device=chosen.device)
+    else:
+        order = chosen.to(torch.uint8).argsort(stable=True)
     return order[:others], order[others:]
 
 

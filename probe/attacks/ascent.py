@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal, NamedTuple, TypeVar
 import torch
 from torch import Tensor
 
-from probe.ball import place, room
+from probe.ball import Reach
 from probe.contracts import Aim, Attack, Need
 from probe.draws import again, keys
 from probe.method import param
@@ -58,21 +58,23 @@ class Ascent(ABC):
     """
 
     row: Tensor  # of the example among those that the restart began with
-    origin: Tensor
+    reach: Reach
     aim: Aim
     x: Tensor
     best: Tensor
     best_loss: Tensor
 
     @classmethod
-    def at(cls: type[S], start: Tensor, origin: Tensor, aim: Aim, **remembered: Any) -> S:
+    def at(cls: type[S], start: Tensor, reach: Reach, aim: Aim, **remembered: Any) -> S:
         row = torch.arange(len(start), device=start.device)
         lowest = torch.full_like(aim.budget, -torch.inf)
-        return cls(row=row, origin=origin, aim=aim, x=start, best=start, best_loss=lowest, **remembered)
+        return cls(row=row, reach=reach, aim=aim, x=start, best=start, best_loss=lowest, **remembered)
 
     def keep(self: S, rows: Tensor) -> S:
         held = {f.name: getattr(self, f.name) for f in fields(self)}
-        part: dict[str, Any] = {name: each[rows] for name, each in held.items() if isinstance(each, Tensor | Aim)}
+        part: dict[str, Any] = {
+            name: each[rows] for name, each in held.items() if isinstance(each, Tensor | Aim | Reach)
+        }
         return replace(self, **part)
 
     def update_best(self, loss: Tensor) -> Tensor:
@@ -87,13 +89,8 @@ class Ascent(ABC):
         self.update_best(loss)
 
     @abstractmethod
-    def ascend(self, space: Space, norm: Norm, gradient: Tensor) -> None:
+    def ascend(self, gradient: Tensor) -> None:
         """Move the current point, given the gradient at it."""
-
-    def change(self, space: Space) -> Tensor:
-        """From the origin to the current point, in units of the space's scale."""
-        origin = wide(self.origin)
-        return (wide(self.x) - origin) / space.scale_of(origin)
 
 
 @dataclass(kw_only=True)
@@ -105,21 +102,18 @@ class Momentum(Ascent):
 
     momentum: ClassVar[float] = 0.25  # share of the last move in the next
 
-    def move(self, space: Space, norm: Norm, gradient: Tensor, length: Tensor) -> None:
+    def move(self, gradient: Tensor, length: Tensor) -> None:
         """Take one step of a length for each example, in units of the space's scale."""
-        here, unit, radius = self.change(space), space.scale_of(wide(self.origin)), self.aim.budget
-        ahead = here + uphill(space, norm, self.x, gradient, length)
-        ahead = place(space, self.origin, ahead, norm.p, radius)
-        moved = ahead
+        moved = self.reach.nearest(self.reach.uphill(self.x, gradient, length))
         if self.step > 0:
-            share = 1 - self.momentum
-            mixed = share * (wide(ahead) - wide(self.x)) + self.momentum * (wide(self.x) - wide(self.before))
-            moved = place(space, self.origin, here + mixed / unit, norm.p, radius)
+            here, last = wide(self.x), wide(self.before)
+            mixed = (here - last).mul_(self.momentum).add_(wide(moved) - here, alpha=1 - self.momentum)
+            moved = self.reach.nearest(mixed.add_(here))
         self.before, self.x = self.x, moved
         self.step += 1
 
 
-Begin = Callable[[Tensor, Tensor, Aim], Ascent]  # of a start, the original inputs and their aim
+Begin = Callable[[Tensor, Reach, Aim], Ascent]  # of a start, the points within reach and the aim
 
 
 class Run(NamedTuple):
@@ -135,6 +129,7 @@ class Search:
 
     def __init__(self, space: Space, norm: Norm, inputs: Inputs, aim: Aim, seed: int) -> None:
         self.space, self.norm, self.inputs, self.aim = space, norm, inputs, aim
+        self.reach = Reach.of(space, norm, inputs, aim.budget)
         self.keyed, self.drawn = keys(inputs, seed), 0  # random starts so far
         self.best, self.loss = inputs.clone(), torch.full_like(aim.budget, -torch.inf)
         self.remaining = torch.arange(len(inputs), device=inputs.device)  # rows that the next run climbs with
@@ -145,31 +140,31 @@ class Search:
             if len(self.remaining) == 0:
                 return
             rows = self.remaining
-            origin, part = self.inputs[rows], self.aim[rows]
-            start = self._random(rows, part) if run.anew else origin
-            state = run.begin(start, origin, part)
-            found, loss, reached = _ascended(state, self.space, self.norm, run.steps)
+            reach, part = self.reach[rows], self.aim[rows]
+            state = run.begin(self._random(rows, reach) if run.anew else reach.origin, reach, part)
+            found, loss, reached = _ascended(state, run.steps)
             # Another loss than that of the other runs does not compare with theirs.
             better = reached | (loss > self.loss[rows]) if state.aim is part else reached
             self.best[rows] = torch.where(column(better, found), found, self.best[rows])
             self.loss[rows] = torch.where(better, loss, self.loss[rows])
             self.remaining = rows[parted(reached)[0]]
 
-    def _random(self, rows: Tensor, part: Aim) -> Inputs:
+    def _random(self, rows: Tensor, reach: Reach) -> Inputs:
         """A random start for each example, which does not depend on the rest of the batch."""
-        origin = self.inputs[rows]
-        away = self.norm.uniform(wide(origin), again(self.keyed[rows], self.drawn))
+        origin = wide(reach.origin)
+        away = self.norm.uniform(origin, again(self.keyed[rows], self.drawn))
         self.drawn += 1
-        away = column(part.budget.to(away.dtype), origin) * away
-        return place(self.space, origin, away, self.norm.p, part.budget)
+        away = column(reach.radius.to(away.dtype), origin) * away
+        return reach.nearest(origin + away * self.space.scale_of(origin))
 
 
-def _ascended(state: Ascent, space: Space, norm: Norm, steps: int) -> tuple[Inputs, PerExample, Tensor]:
+def _ascended(state: Ascent, steps: int) -> tuple[Inputs, PerExample, Tensor]:
     """The best point of one run for each example, its loss, and whether it reaches the goal."""
     found, highest = state.x.clone(), state.best_loss.clone()
     successful = torch.zeros(len(found), dtype=torch.bool, device=found.device)
     for _ in range(steps):
-        loss, reached, gradient = loss_and_gradient(space, state.x, state.aim)
+        loss, reached, gradient = state.aim.slope(state.x)
+        gradient = state.reach.slope(gradient)
         state.seen(loss, gradient)
         others, there = parted(reached)  # the only synchronisation with the device in each step
         if len(there):
@@ -178,7 +173,7 @@ def _ascended(state: Ascent, space: Space, norm: Norm, steps: int) -> tuple[Inpu
             state, gradient = state.keep(others), gradient[others]
         if len(others) == 0:
             return found, highest, successful
-        state.ascend(space, norm, gradient)
+        state.ascend(gradient)
     loss, reached = state.aim.ask(state.x)
     state.update_best(loss)
     # With more than two classes the point with the highest loss need not be misclassified, and vice versa.
@@ -192,10 +187,3 @@ def loss_and_gradient(space: Space, inputs: Inputs, aim: Aim) -> tuple[PerExampl
     loss, reached, gradient = aim.slope(inputs)
     slope = torch.where(space.mutable_mask(inputs), wide(gradient) * space.scale_of(wide(inputs)), 0.0)
     return loss, reached, slope
-
-
-def uphill(space: Space, norm: Norm, x: Inputs, gradient: Tensor, length: Tensor) -> Tensor:
-    """The steepest step from x of a length for each example, within the space, in units of its scale."""
-    if norm.fill is None:
-        return column(length, x) * norm.steepest(gradient)
-    return norm.fill(gradient, column(length, x), room(space, x, gradient))

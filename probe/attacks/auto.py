@@ -8,12 +8,11 @@ from torch import Tensor
 
 from probe.attacks.ascent import Ascent, Begin, IteratedAttack, Momentum
 from probe.attacks.losses import Loss, climbing
+from probe.ball import Reach
 from probe.contracts import Aim
 from probe.method import param
 from probe.model import Model
-from probe.norms import Norm
 from probe.shapes import Inputs
-from probe.space import Space
 from probe.tensors import column, wide
 
 
@@ -48,11 +47,11 @@ class APGD(IteratedAttack):
 def halving(steps: int) -> Begin:
     """A run of APGD of so many steps."""
 
-    def begin(start: Tensor, origin: Tensor, aim: Aim) -> Ascent:
+    def begin(start: Tensor, reach: Reach, aim: Aim) -> Ascent:
         length, none = (2 * aim.budget).to(wide(start).dtype), torch.zeros_like(aim.rows)
         return _Halving.at(
             start,
-            origin,
+            reach,
             aim,
             checkpoints=checkpoints(steps),
             before=start,
@@ -92,10 +91,10 @@ class _Halving(Momentum):
         self.rises = self.rises + (loss > self.last) * (self.step > 0)
         self.last = loss
 
-    def ascend(self, space: Space, norm: Norm, gradient: Tensor) -> None:
+    def ascend(self, gradient: Tensor) -> None:
         if self.step in self.checkpoints[1:]:
             gradient = self._reconsider(gradient)
-        self.move(space, norm, gradient, self.length)
+        self.move(gradient, self.length)
 
     def _reconsider(self, gradient: Tensor) -> Tensor:
         """Halve the steps that no longer help, and return to the best point there; the gradient where x then is."""

@@ -12,6 +12,7 @@ from probe.attacks.auto import halving
 from probe.attacks.fab import FAB
 from probe.attacks.losses import towards
 from probe.attacks.square import Square
+from probe.ball import Reach
 from probe.contracts import Aim, Attack, Need
 from probe.method import param
 from probe.model import Model
@@ -108,6 +109,6 @@ class _Towards:
     loss: Literal["margin", "dlr"]
     begin: Begin
 
-    def __call__(self, start: Tensor, origin: Tensor, aim: Aim) -> Ascent:
+    def __call__(self, start: Tensor, reach: Reach, aim: Aim) -> Ascent:
         targets = self.targets[torch.searchsorted(self.rows, aim.rows)]
-        return self.begin(start, origin, towards(aim, targets, self.loss))
+        return self.begin(start, reach, towards(aim, targets, self.loss))

@@ -4,15 +4,14 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from probe.attacks.ascent import Ascent, IteratedAttack, Run, Search, uphill
-from probe.ball import place
+from probe.attacks.ascent import Ascent, IteratedAttack, Run, Search
+from probe.ball import Reach
 from probe.contracts import Aim
 from probe.method import param
 from probe.model import Model
-from probe.norms import NORMS, Norm
+from probe.norms import NORMS
 from probe.numbers import Number
 from probe.shapes import Inputs
-from probe.space import Space
 from probe.tensors import wide
 
 
@@ -41,8 +40,8 @@ class BIM(IteratedAttack):
     seed: int = param(0, "seed of the random starts", low=0)
 
     def perturb(self, model: Model, inputs: Inputs, aim: Aim) -> Inputs:
-        def begin(start: Tensor, origin: Tensor, part: Aim) -> _Constant:
-            return _Constant.at(start, origin, part, length=(self.step * part.budget).to(wide(start).dtype))
+        def begin(start: Tensor, reach: Reach, part: Aim) -> _Constant:
+            return _Constant.at(start, reach, part, length=(self.step * part.budget).to(wide(start).dtype))
 
         search = Search(model.space, NORMS[self.norm], inputs, aim, self.seed)
         search.climb(Run(begin, self.steps, anew=self.random_start or restart > 0) for restart in range(self.restarts))
@@ -53,6 +52,5 @@ class BIM(IteratedAttack):
 class _Constant(Ascent):
     length: Tensor  # of each step, in units of the space's scale
 
-    def ascend(self, space: Space, norm: Norm, gradient: Tensor) -> None:
-        change = self.change(space) + uphill(space, norm, self.x, gradient, self.length)
-        self.x = place(space, self.origin, change, norm.p, self.aim.budget)
+    def ascend(self, gradient: Tensor) -> None:
+        self.x = self.reach.nearest(self.reach.uphill(self.x, gradient, self.length))

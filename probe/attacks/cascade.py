@@ -11,6 +11,7 @@ from torch import Tensor
 
 from probe.attacks.ascent import Ascent, Begin, GradientAttack, Momentum, Run, Search, loss_and_gradient
 from probe.attacks.losses import climbing, towards
+from probe.ball import Reach
 from probe.contracts import Aim
 from probe.method import param
 from probe.model import Model
@@ -32,10 +33,10 @@ class Leg(NamedTuple):
     def begun(self, nearest: "Nearest") -> Begin:
         """The leg from any start."""
 
-        def begin(start: Tensor, origin: Tensor, aim: Aim) -> Ascent:
-            own = aim if self.place is None else nearest.aim(origin, aim, self.place)
+        def begin(start: Tensor, reach: Reach, aim: Aim) -> Ascent:
+            own = aim if self.place is None else nearest.aim(reach.origin, aim, self.place)
             length = (self.first * own.budget).to(wide(start).dtype)
-            return _Cosine.at(start, origin, own, before=start, length=length, steps=self.steps)
+            return _Cosine.at(start, reach, own, before=start, length=length, steps=self.steps)
 
         return begin
 
@@ -144,6 +145,6 @@ class _Cosine(Momentum):
     length: Tensor  # of the first step, in units of the space's scale
     steps: int
 
-    def ascend(self, space: Space, norm: Norm, gradient: Tensor) -> None:
+    def ascend(self, gradient: Tensor) -> None:
         share = (1 + math.cos(math.pi * self.step / self.steps)) / 2
-        self.move(space, norm, gradient, share * self.length)
+        self.move(gradient, share * self.length)

@@ -6,11 +6,11 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from probe.attacks.ascent import loss_and_gradient, uphill
+from probe.attacks.ascent import loss_and_gradient
 from probe.attacks.losses import towards
 from probe.attacks.minimal import Shortest, crossing
 from probe.attacks.shortest import to_boundary
-from probe.ball import place, room
+from probe.ball import place, room, uphill
 from probe.contracts import Aim, Attack, Need
 from probe.method import param
 from probe.model import Model

@@ -7,16 +7,15 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from probe.attacks.ascent import Ascent, GradientAttack, IteratedAttack, Run, Search, loss_and_gradient, uphill
+from probe.attacks.ascent import Ascent, GradientAttack, IteratedAttack, Run, Search, loss_and_gradient
 from probe.attacks.cascade import ROUND, Nearest
-from probe.ball import place
+from probe.ball import Reach, place, uphill
 from probe.contracts import Aim
 from probe.method import param
 from probe.model import Model
-from probe.norms import NORMS, Norm
+from probe.norms import NORMS
 from probe.numbers import Number
 from probe.shapes import Inputs
-from probe.space import Space
 from probe.tensors import column, wide
 
 CANDIDATES = 4  # most likely classes among which the nearest are looked for, a gradient for each
@@ -84,10 +83,10 @@ class PGD(IteratedAttack):
     def perturb(self, model: Model, inputs: Inputs, aim: Aim) -> Inputs:
         space, norm = model.space, NORMS[self.norm]
 
-        def begin(start: Tensor, origin: Tensor, part: Aim) -> "_Adaptive":
+        def begin(start: Tensor, reach: Reach, part: Aim) -> "_Adaptive":
             length = (self.step * part.budget).to(wide(start).dtype)
             stale = torch.zeros(len(start), dtype=torch.int64, device=start.device)
-            return _Adaptive.at(start, origin, part, length=length, stale=stale, steps=self.steps)
+            return _Adaptive.at(start, reach, part, length=length, stale=stale, steps=self.steps)
 
         search, nearest = Search(space, norm, inputs, aim, self.seed), Nearest(space, norm, CANDIDATES)
         search.climb([Run(begin, self.steps)])
@@ -114,7 +113,7 @@ class _Adaptive(Ascent):
     def seen(self, loss: Tensor, gradient: Tensor) -> None:
         self.stale = torch.where(self.update_best(loss), 0, self.stale + 1)
 
-    def ascend(self, space: Space, norm: Norm, gradient: Tensor) -> None:
+    def ascend(self, gradient: Tensor) -> None:
         stalled, radius = self.stale >= self.patience, self.aim.budget
         self.length = torch.where(stalled, self.length / 2, self.length)
         self.stale = torch.where(stalled, 0, self.stale)
@@ -125,5 +124,5 @@ class _Adaptive(Ascent):
             self.length = torch.minimum(self.length, (max(LATER * min(1, left), LAST) * radius).to(self.length.dtype))
         self.step += 1
         # The gradient belongs to x, so an example that returns to its best point takes its next step from there.
-        change = self.change(space) + uphill(space, norm, self.x, gradient, self.length)
-        self.x = torch.where(column(stalled, self.x), self.best, place(space, self.origin, change, norm.p, radius))
+        moved = self.reach.nearest(self.reach.uphill(self.x, gradient, self.length))
+        self.x = torch.where(column(stalled, self.x), self.best, moved)

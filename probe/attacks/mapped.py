@@ -9,16 +9,16 @@ import torch
 from torch import Tensor
 
 from probe.attacks.ascent import Ascent, Run, Search
-from probe.ball import place
+from probe.ball import Reach
 from probe.contracts import Aim, Attack, Need
 from probe.draws import again, keys
 from probe.method import param
 from probe.model import Model
-from probe.norms import NORMS, Norm
+from probe.norms import NORMS
 from probe.numbers import Number, written
 from probe.shapes import Inputs
 from probe.space import Space
-from probe.tensors import wide
+from probe.tensors import column, wide
 from probe.threats import Ball, Threat
 
 
@@ -43,17 +43,17 @@ class Mapped(Ascent):
     def gathered(self, gradient: Tensor) -> Tensor:
         """The transpose of `spread`: the slope by each number, from the slopes by the coordinates."""
 
-    def placed(self, space: Space) -> Tensor:
+    def placed(self) -> Tensor:
         """The point that the numbers stand for."""
-        change = self.spread(self.numbers)
-        radius = self.aim.budget.to(change.dtype).view(-1, *[1] * (change.ndim - 1))
-        return place(space, self.origin, radius * change, torch.inf, self.aim.budget)
+        change, origin = self.spread(self.numbers), wide(self.reach.origin)
+        change = column(self.aim.budget.to(change.dtype), change) * change
+        return self.reach.nearest(origin + change * self.reach.space.scale_of(origin))
 
-    def ascend(self, space: Space, norm: Norm, gradient: Tensor) -> None:
+    def ascend(self, gradient: Tensor) -> None:
         length = self.first * max(1 - self.step / self.steps, 0.05)
         self.step += 1
         self.numbers = (self.numbers + length * self.gathered(gradient).sign()).clamp(-1, 1)
-        self.x = self.placed(space)
+        self.x = self.placed()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,13 +80,13 @@ class MappedAttack(Attack):
         search = Search(model.space, NORMS["linf"], inputs, aim, self.seed)
 
         def begin(restart: int) -> Run:
-            def at(start: Tensor, origin: Tensor, part: Aim) -> Mapped:
-                made, like = self.begun(model.space, wide(origin))
+            def at(start: Tensor, reach: Reach, part: Aim) -> Mapped:
+                made, like = self.begun(model.space, wide(reach.origin))
                 numbers = torch.zeros_like(like)
                 if restart:
-                    numbers = NORMS["linf"].uniform(like, again(keys(origin, self.seed), restart))
-                state = made(start, origin, part, numbers=numbers, first=self.step, steps=self.steps)
-                state.x = state.best = state.placed(model.space) if restart else origin
+                    numbers = NORMS["linf"].uniform(like, again(keys(reach.origin, self.seed), restart))
+                state = made(start, reach, part, numbers=numbers, first=self.step, steps=self.steps)
+                state.x = state.best = state.placed() if restart else reach.origin
                 return state
 
             return Run(at, self.steps)

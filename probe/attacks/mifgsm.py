@@ -5,15 +5,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from probe.attacks.ascent import Ascent, IteratedAttack, uphill
-from probe.ball import place
+from probe.attacks.ascent import Ascent, IteratedAttack
+from probe.ball import Reach
 from probe.contracts import Aim
 from probe.method import param
 from probe.model import Model
-from probe.norms import Norm
 from probe.numbers import Number
 from probe.shapes import Inputs
-from probe.space import Space
 from probe.tensors import column, wide
 
 
@@ -43,10 +41,10 @@ class MIFGSM(IteratedAttack):
     def perturb(self, model: Model, inputs: Inputs, aim: Aim) -> Inputs:
         share = 1 / self.steps if self.step is None else self.step
 
-        def begin(start: Tensor, origin: Tensor, part: Aim) -> _Accumulating:
+        def begin(start: Tensor, reach: Reach, part: Aim) -> _Accumulating:
             length = (share * part.budget).to(wide(start).dtype)
             total = torch.zeros_like(wide(start))
-            return _Accumulating.at(start, origin, part, length=length, total=total, decay=self.decay)
+            return _Accumulating.at(start, reach, part, length=length, total=total, decay=self.decay)
 
         return self.climbed(model.space, inputs, aim, begin, self.seed)
 
@@ -57,11 +55,10 @@ class _Accumulating(Ascent):
     total: Tensor  # the decaying sum of gradients
     decay: float
 
-    def ascend(self, space: Space, norm: Norm, gradient: Tensor) -> None:
+    def ascend(self, gradient: Tensor) -> None:
         # Divided by the largest entry first, so that the sum of a faint gradient does not underflow.
         largest = column(gradient.flatten(1).abs().amax(1), gradient)
         gradient = torch.where(largest > 0, gradient / largest.where(largest > 0, torch.ones_like(largest)), 0.0)
         size = column(gradient.flatten(1).abs().sum(1).clamp(min=1), gradient)
         self.total = self.decay * self.total + gradient / size
-        change = self.change(space) + uphill(space, norm, self.x, self.total, self.length)
-        self.x = place(space, self.origin, change, norm.p, self.aim.budget)
+        self.x = self.reach.nearest(self.reach.uphill(self.x, self.total, self.length))

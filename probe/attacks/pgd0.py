@@ -7,13 +7,13 @@ import torch
 from torch import Tensor
 
 from probe.attacks.ascent import Ascent, Run, Search
+from probe.ball import Reach
 from probe.contracts import Aim, Attack, Need
 from probe.draws import again, keys, uniform
 from probe.method import param
 from probe.model import Model
-from probe.norms import NORMS, Norm
+from probe.norms import NORMS
 from probe.shapes import Inputs
-from probe.space import Space
 from probe.tensors import column, wide
 from probe.things import THINGS
 from probe.threats import Edits, Threat
@@ -49,16 +49,17 @@ class PGD0(Attack):
     seed: int = param(0, "seed of the random starts", low=0)
 
     def perturb(self, model: Model, inputs: Inputs, aim: Aim) -> Inputs:
-        def begin(restart: int, start: Tensor, origin: Tensor, part: Aim) -> _Sparse:
-            state = _Sparse.at(start, origin, part, step=self.step)
+        def begin(restart: int, start: Tensor, reach: Reach, part: Aim) -> _Sparse:
+            state = _Sparse.at(start, reach, part, step=self.step)
             if restart:
-                drawn = uniform(again(keys(origin, self.seed), restart), wide(origin)).view_as(wide(origin))
-                state.move(model.space, (2 * drawn - 1) * self.step)
+                origin = wide(reach.origin)
+                drawn = uniform(again(keys(reach.origin, self.seed), restart), origin).view_as(origin)
+                state.move((2 * drawn - 1) * self.step)
                 state.best = state.x
             return state
 
         def run(restart: int) -> Run:
-            return Run(lambda start, origin, part: begin(restart, start, origin, part), self.steps)
+            return Run(lambda start, reach, part: begin(restart, start, reach, part), self.steps)
 
         search = Search(model.space, NORMS["linf"], inputs, aim, self.seed)
         search.climb(run(restart) for restart in range(self.restarts))
@@ -69,19 +70,19 @@ class PGD0(Attack):
 class _Sparse(Ascent):
     step: float
 
-    def ascend(self, space: Space, norm: Norm, gradient: Tensor) -> None:
+    def ascend(self, gradient: Tensor) -> None:
         # Divided by the largest entry first, so that the mean of a faint gradient does not underflow.
         largest = column(gradient.flatten(1).abs().amax(1), gradient)
         gradient = torch.where(largest > 0, gradient / torch.where(largest > 0, largest, 1.0), 0.0)
         mean = column(gradient.flatten(1).abs().mean(1), gradient)
-        self.move(space, self.change(space) + self.step * gradient / torch.where(mean > 0, mean, 1.0))
+        self.move(self.reach.change(self.x) + self.step * gradient / torch.where(mean > 0, mean, 1.0))
 
-    def move(self, space: Space, change: Tensor) -> None:
+    def move(self, change: Tensor) -> None:
         """To the nearest valid point with so many changed pixels."""
-        origin, pixel = wide(self.origin), THINGS["pixel"]
+        space, origin, pixel = self.reach.space, wide(self.reach.origin), THINGS["pixel"]
         valid = space.project(origin + change * space.scale_of(origin), origin)
         moved = space.scaled_change(valid, origin)
         spared = moved * (2 * change - moved)  # how much less of the squared distance to the step is left
         order = pixel.sizes(spared).argsort(dim=1, descending=True, stable=True).argsort(dim=1)
         kept = pixel.spread(order < self.aim.budget[:, None], origin)
-        self.x = torch.where(kept, valid.to(self.origin.dtype), self.origin)
+        self.x = torch.where(kept, valid.to(self.reach.origin.dtype), self.reach.origin)

@@ -66,7 +66,7 @@ class _Coloured(Mapped):
         grid = numbers.view(len(numbers), count * count, count * 3)
         pairs = (across[..., :, None] * down[..., None, :]).flatten(2)
         moved = (pairs @ grid).view(*deep.shape, 3) * deep[..., None]
-        return moved.sum(2).mT.reshape(self.origin.shape)
+        return moved.sum(2).mT.reshape(self.x.shape)
 
     def gathered(self, gradient: Tensor) -> Tensor:
         across, down, deep = self.weights.unbind(1)

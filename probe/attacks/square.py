@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from probe.attacks.bumps import bumps, columns, shifted, signs, window
-from probe.ball import place
+from probe.ball import Reach, place
 from probe.contracts import Aim, Attack
 from probe.method import param
 from probe.model import Model
@@ -68,13 +68,14 @@ class Square(Attack):
         # Drawn on the CPU, so that every device searches the same squares.
         space, source = model.space, generator(self.seed, CPU)
         found, remaining = inputs.clone(), parted(aim.budget > 0)[1]
-        origin, part, best = inputs[remaining], aim[remaining], inputs[remaining]
+        reach, part = Reach.of(space, NORMS[self.norm], inputs[remaining], aim.budget[remaining]), aim[remaining]
+        best = reach.origin
         highest = torch.full_like(part.budget, -torch.inf)
         for query in range(self.max_queries):
             if len(remaining) == 0:
                 break
             share = self.share / 2 ** sum(query > at * self.max_queries for at in HALVED) if query else None
-            tried = (_corner if self.norm == "linf" else _around)(space, origin, best, share, part, source)
+            tried = (_corner if self.norm == "linf" else _around)(reach, best, share, source)
             loss, reached = part.ask(tried)
             better = reached | (loss > highest)
             best = torch.where(column(better, best), tried, best)
@@ -82,42 +83,41 @@ class Square(Attack):
             others, there = parted(reached)
             if len(there):
                 found[remaining[there]] = best[there]
-                remaining, origin, part = remaining[others], origin[others], part[others]
+                remaining, reach, part = remaining[others], reach[others], part[others]
                 best, highest = best[others], highest[others]
         found[remaining] = best
         return found
 
 
-def _corner(
-    space: Space, origin: Inputs, best: Inputs, share: float | None, aim: Aim, source: torch.Generator
-) -> Inputs:
+def _corner(reach: Reach, best: Inputs, share: float | None, source: torch.Generator) -> Inputs:
     """The next point of the search in Linf: stripes first, then the best ones with a square at an edge."""
+    space, origin = reach.space, reach.origin
     if share is None:
         chosen, sign = torch.ones_like(origin[:1], dtype=torch.bool), stripes(space, origin, source)
     else:
         chosen, sign = square(space, origin, share, source)
-    return _edge(space, origin, best, chosen, sign, aim)
+    return _edge(reach, best, chosen, sign)
 
 
-def _around(
-    space: Space, origin: Inputs, best: Inputs, share: float | None, aim: Aim, source: torch.Generator
-) -> Inputs:
+def _around(reach: Reach, best: Inputs, share: float | None, source: torch.Generator) -> Inputs:
     """The next point of the search in L2: bumps first, then the best ones with one bump moved."""
+    space, origin, budget = reach.space, reach.origin, reach.radius
     if share is None:
         change = bumps(space, origin, source)
     else:
         before = space.scaled_change(wide(best), wide(origin))
-        change = shifted(space, origin, before, share, aim.budget, source)
+        change = shifted(space, origin, before, share, budget, source)
     norm = NORMS["l2"]
-    radius = column(aim.budget.to(change.dtype), change)
-    return place(space, origin, radius * norm.steepest(change), norm.p, aim.budget)
+    radius = column(budget.to(change.dtype), change)
+    return place(space, origin, radius * norm.steepest(change), norm.p, budget)
 
 
-def _edge(space: Space, origin: Inputs, best: Inputs, chosen: Tensor, sign: Tensor, aim: Aim) -> Inputs:
+def _edge(reach: Reach, best: Inputs, chosen: Tensor, sign: Tensor) -> Inputs:
     """The best points with the chosen coordinates at the edge of the ball; at the other edge, if they are there."""
-    radius = column(aim.budget.to(wide(origin).dtype), origin)
-    there = torch.where(chosen, place(space, origin, sign * radius, torch.inf, aim.budget), best)
-    opposite = torch.where(chosen, place(space, origin, -sign * radius, torch.inf, aim.budget), best)
+    assert reach.ends is not None, "corners are of a ball in Linf"
+    low, high = reach.ends
+    there = torch.where(chosen, torch.where(sign > 0, high, low), best)
+    opposite = torch.where(chosen, torch.where(sign > 0, low, high), best)
     return torch.where(column((there == best).flatten(1).all(1), best), opposite, there)
 
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from probe.attacks.ascent import GradientAttack, uphill
-from probe.ball import place
+from probe.attacks.ascent import GradientAttack
+from probe.ball import place, uphill
 from probe.contracts import Aim
 from probe.draws import again, keys, uniform
 from probe.method import param

@@ -36,12 +36,19 @@ class Aim:
 
     def ask(self, inputs: Inputs) -> tuple[PerExample, Bool[Tensor, " batch"]]:
         """The objective to maximise and whether the goal is reached; without gradients, in passes."""
-        return self._judged(self.model.logits(inputs, rows=self.rows))
+        logits = self.model.logits(inputs, rows=self.rows)
+        return self._judged(logits, self._loss(logits))
 
     def slope(self, inputs: Inputs) -> tuple[PerExample, Bool[Tensor, " batch"], Inputs]:
         """The result of `ask`, and the gradient of the objective by the inputs."""
-        logits, gradient = self.model.gradient(inputs, self._loss, rows=self.rows)
-        return (*self._judged(logits), gradient)
+        found: list[PerExample] = []
+
+        def loss(logits: Tensor) -> PerExample:
+            found.append(self._loss(logits))
+            return found[-1]
+
+        logits, gradient = self.model.gradient(inputs, loss, rows=self.rows)
+        return (*self._judged(logits, found[-1].detach()), gradient)
 
     def over_embeddings(self) -> "Aim":
         """The same aim over embeddings (batch, tokens, width), for gradients by the word vectors."""
@@ -92,8 +99,8 @@ class Aim:
             )
         return found
 
-    def _judged(self, logits: Tensor) -> tuple[PerExample, Bool[Tensor, " batch"]]:
+    def _judged(self, logits: Tensor, loss: PerExample) -> tuple[PerExample, Bool[Tensor, " batch"]]:
         # Logits may have a wider dtype than the inputs; losses are compared in one that is wide enough for both.
         wide = torch.float32 if logits.device.type == "mps" else torch.float64
         reached: Tensor = self.goal.met(self.model.task, logits, self.labels, self.targets)
-        return self._loss(logits).to(wide), reached
+        return loss.to(wide), reached

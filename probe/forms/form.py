@@ -157,6 +157,11 @@ class Form:
         """True where an attacker may change a coordinate: everywhere but in a category."""
         return ~self._of_kind("category", like, owner)
 
+    @property
+    def rounds(self) -> bool:
+        """Whether `project` may change anything."""
+        return "integer" in self.kinds or type(self).project is not Form.project
+
     def project(self, moved: Coordinates, origin: Coordinates, owner: Owner) -> Coordinates:
         """The nearest valid inputs: integer features are rounded towards their original value."""
         if "integer" not in self.kinds:

@@ -80,16 +80,18 @@ class Classification(Task):
         return f"expected ({rows}, {count}): one {self.outputs.replace('ies', 'ys')[:-1]} for each class"
 
     def check(self, outputs: Any) -> None:
-        found = f"forward returned {tuple(outputs.shape)}, {self.expects(len(outputs))}"
         if self._single:
             if outputs.ndim > 2 or outputs.shape[1:] not in ((), (1,)):
-                raise ShapeError(f"{found}; leave outputs={self.outputs!r} out where there is a number for each class")
+                raise self._odd(outputs, f"; leave outputs={self.outputs!r} out where there is a number for each class")
             return
         if remedy := refusals.columns(outputs, len(self.classes)):
-            raise ShapeError(f"{found}; {remedy}")
+            raise self._odd(outputs, f"; {remedy}")
         if self.classes and outputs.shape[1] != len(self.classes):
-            raise ShapeError(f"{found}: {', '.join(self.classes)}")
+            raise self._odd(outputs, f": {', '.join(self.classes)}")
         self._check_count(outputs.shape[1])
+
+    def _odd(self, outputs: Any, remedy: str) -> ShapeError:
+        return ShapeError(f"forward returned {tuple(outputs.shape)}, {self.expects(len(outputs))}{remedy}")
 
     def logits(self, outputs: Any) -> Any:
         self.check(outputs)

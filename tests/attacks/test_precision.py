@@ -8,8 +8,9 @@ from torch import nn
 
 from probe import Model, Space
 from probe.attacks import FGSM, PGD
-from probe.ball import below
+from probe.ball import Reach, below, place
 from probe.errors import ContractError
+from probe.norms import NORMS
 
 DTYPES = [torch.float16, torch.bfloat16, torch.float32, torch.float64]
 
@@ -121,3 +122,26 @@ def test_a_radius_is_rounded_down():
             assert below(number, dtype) <= number
     assert below(0.5, torch.float16) == 0.5
     assert below(0.1, torch.float32) == pytest.approx(0.1, rel=1e-7)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_points_brought_within_reach_are_those_that_are_placed_in_the_ball(dtype):
+    source = torch.Generator().manual_seed(3)
+    free = torch.tensor([True] * 4 + [False] + [True])
+    scale = torch.tensor([1.0, 3.0, 0.5, 2.0, 1.0, 1.0])
+    kinds = ("continuous",) * 5 + ("integer",)
+    space = Space(bounds=(-4.0, 5.0), scale=scale, mutable=free, kinds=kinds, names=tuple("abcdef"))
+    origin = (8 * torch.rand(200, 6, generator=source) - 4).to(dtype)
+    origin[:, 5] = origin[:, 5].round()
+    radius = 2 * torch.rand(200, generator=source).double()
+    point = origin.float() + 4 * torch.randn(200, 6, generator=source)
+    reach = Reach.of(space, NORMS["linf"], origin, radius)
+    rows = torch.arange(0, 200, 3)
+    found = reach[rows].nearest(point[rows].to(origin.dtype if dtype == torch.float64 else torch.float32))
+    change = (found.double() - origin[rows].double()) / scale.double()
+    assert bool((change.abs().amax(1) <= radius[rows] * (1 + 1e-6)).all())
+    assert torch.equal(found[:, 4], origin[rows, 4])
+    assert torch.equal(found[:, 5], found[:, 5].round())
+    placed = place(space, origin[rows], reach[rows].change(point[rows].to(found.dtype)), torch.inf, radius[rows])
+    torch.testing.assert_close(found, placed)
+    assert bool((found != origin[rows])[:, :4].any(1).all())
