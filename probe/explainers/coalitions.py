@@ -53,7 +53,8 @@ def _evaluated(nearby: Nearby, targets: Labels, masks: Presence, output: str, ne
             asked = torch.zeros(len(first), dtype=torch.bool, device=home)
             asked[kinds[new[rows, some].to(home)]] = True
             first = first[asked]
-        answers = []
+        # Filled in place: small tensors kept between passes would scatter over memory and have it grow.
+        found = values.new_zeros(len(first))
         for span in spans(len(first), model.rows_per_pass(inputs)):
             pair = first[span].to(inputs.device)
             row, coalition = pair // kinds[0].numel(), pair // len(references) % kinds.shape[1]
@@ -61,9 +62,7 @@ def _evaluated(nearby: Nearby, targets: Labels, masks: Presence, output: str, ne
             # index_select is five times as fast on a CPU as indexing with brackets.
             behind = references.index_select(0, pair % len(references))
             shown = torch.where(kept, inputs[rows].index_select(0, row), behind)
-            answer = nearby.target_outputs(shown, row + rows.start, targets[rows][row], output)
-            answers.append(answer.to(home).double())
-        found = torch.cat(answers) if answers else values.new_zeros(0)
+            found[span] = nearby.target_outputs(shown, row + rows.start, targets[rows][row], output).to(found)
         if asked is not None:
             found = torch.zeros(len(asked), dtype=torch.float64, device=home).masked_scatter(asked, found)
         values[rows, some] = found[kinds].sum(2) / len(references)
