@@ -236,6 +236,8 @@ def _explain(
                 if each is not None
             },
         }
+        if attribution.fidelity is not None:
+            stored["fidelity"] = to_numpy(attribution.fidelity.double())
         stored |= measure(plan.metrics("explain"), whose, attribution, readings, shared.memory(unit.start))
         return Piece(unit.start, unit.stop, stored, tuple(readings))
 

@@ -220,6 +220,7 @@ def rows_swapped(name):
     (arrays_of("explain-lime", by_feature=lambda a: a["by_feature"][:, ::-1]), "not the sums of its values"),
     (arrays_of("explain-lime", errors=lambda a: a["by_feature"] * 0 - 1), "a standard error is below 0"),
     (arrays_of("explain-lime", errors=lambda a: a["by_feature"][:, 1:]), "explain-lime"),
+    (arrays_of("explain-lime", fidelity=lambda a: a["by_feature"][:, 0] * 0.0 + 1.1), "a fit is above 1"),
     (arrays_of("explain-lime", values=lambda a: -a["values"]), "not the sums of its values"),
     (rows_swapped("explain-integrated_gradients"), "do not sum to what the answers of their rows differ by"),
     (arrays_of("explain-lime", targets=lambda a: 1 - a["targets"]), "not those that were predicted"),

@@ -276,6 +276,18 @@ def test_where_groups_are_known_the_plan_lacks_the_name_of_the_favourable_answer
     assert tomllib.loads(bias.remedy(bundles.image)) == {"data": {"groups": ["sex", "race"]}}
 
 
+def test_how_well_a_local_fit_tells_the_output_stands_with_its_drawing(bundles, monkeypatch):
+    bundle, row = bundles.table, instance.rows(bundles.table)[1]
+    stored = type(bundle).arrays
+    fidelity = {"explain-lime": np.linspace(0.5, 1.2, 8)}
+    monkeypatch.setattr(
+        type(bundle), "arrays", lambda self, step: stored(self, step) | {"fidelity": fidelity[step]}
+        if step in fidelity else stored(self, step)
+    )  # fmt: skip
+    assert "60.0\N{NARROW NO-BREAK SPACE}% of how the output varies" in explained.fitted(bundle, row, "lime")
+    assert not explained.fitted(bundle, row, "saliency")
+
+
 def test_standard_errors_of_a_bundle_stand_beside_the_values_and_on_the_bars(bundles, monkeypatch):
     bundle, row = bundles.table, instance.rows(bundles.table)[0]
     assert explained.errors(bundle, row, "lime") is None

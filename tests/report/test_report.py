@@ -12,7 +12,7 @@ from probe.audit.bundle import read
 from probe.audit.strict import plain
 from probe.audit.toml import to_toml as toml
 from probe.errors import IntegrityError
-from probe.formatting import MINUS, estimate, estimated, interval, number, p_value, threshold
+from probe.formatting import MINUS, estimate, estimated, interval, number, p_value, share, threshold
 from probe.report import render
 from probe.report.sections import performance
 from probe.text import visible
@@ -272,3 +272,17 @@ def test_the_standard_error_of_a_value_that_was_drawn_stands_beside_it(image):
     assert re.search(r"its first above its second with (> )?\d+(\.\d+)?\s%", read)
     assert not re.search(r"with 100(\.0)?\s% confidence", read)
     assert "errors" not in image.arrays("explain-saliency")
+
+
+def test_how_well_a_local_fit_tells_the_output_stands_beside_its_values(image, monkeypatch):
+    stored = image.arrays("explain-lime")
+    assert stored["fidelity"].shape == stored["rows"].shape
+    told = f"Its fit tells {share(stored['fidelity'][0])} of how the output varies around this row."
+    assert told in Page(page_of(image)).text
+    step = next(each for each in image.manifest.steps if each.name == "explain-lime")
+    for fidelity, words in ((-0.5, "no more of the output around this row than the mean"), (np.nan, "")):
+        known = stored | {"fidelity": np.full(len(stored["rows"]), fidelity)}
+        monkeypatch.setattr(type(image), "arrays", lambda *_, known=known: known)
+        found = reading.fitted(image, step, int(stored["rows"][0]))
+        assert words in found
+        assert bool(found) == bool(words)

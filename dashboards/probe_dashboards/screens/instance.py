@@ -124,7 +124,7 @@ def _explanations(opened: Opened, row: int) -> None:
             with st.container(width=width):
                 st.markdown(f"**{md(name)}**")
                 _explanation(opened, row, method, name, shown)
-                st.caption(md(explained.caption(bundle, method)))
+                st.caption(md(" ".join([explained.caption(bundle, method), explained.fitted(bundle, row, method)])))
                 lines = explained.badges(bundle, method)
                 st.markdown("\n\n".join(f":small[{ln.replace(' = ', f'{NO_BREAK}={NO_BREAK}')}]" for ln in lines))
     if instance.features(bundle, row):  # the words of a text that was not kept are unknown

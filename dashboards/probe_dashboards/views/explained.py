@@ -107,6 +107,11 @@ def errors(bundle: Bundle, row: int, method: str) -> Array | None:
     return told(bundle, row, _explanation(bundle, row, method, "errors"))
 
 
+def fitted(bundle: Bundle, row: int, method: str) -> str:
+    """How well a method's local fit tells the output around the example; empty where it has none."""
+    return reading.fitted(bundle, ran.steps(bundle, "explainer")[method], row)
+
+
 def sentence(bundle: Bundle, row: int, method: str = "", shown: str = SHARES) -> str:
     """The text as HTML, its words shaded by what a method attributes to them; plain if none is named.
 

@@ -76,6 +76,11 @@ def check_explanation(step: Step) -> None:
         errors = arrays["errors"]
         check_form(name, errors, by_feature.shape)
         expect(bool((np.isfinite(errors) & (errors >= 0)).all()), name, "a standard error is below 0 or not finite")
+    if "fidelity" in arrays:
+        check_form(name, arrays["fidelity"], (len(rows),), "f")
+        # NaN where the output is the same for all coalitions.
+        wrong = (arrays["fidelity"] > 1 + DUST) | np.isneginf(arrays["fidelity"])
+        expect(not bool(wrong.any()), name, "the fidelity of a fit is above 1 or infinite")
     _check_values(step, rows, by_feature, arrays.get("values"))
 
 

@@ -24,7 +24,7 @@ from probe.audit.reading.decided import (
     threshold_rates,
 )
 from probe.audit.reading.equalised import Equalised, Price, equalised, price
-from probe.audit.reading.explained import between, captioned, features_of
+from probe.audit.reading.explained import between, captioned, features_of, fitted
 from probe.audit.reading.free import Part, asked_features, part
 from probe.audit.reading.groups import (
     RATES,
@@ -140,6 +140,7 @@ __all__ = [
     "favourable",
     "features_of",
     "few_rows",
+    "fitted",
     "gaps",
     "groups",
     "kept",

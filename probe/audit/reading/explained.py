@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from probe.audit.bundle import Bundle
 from probe.audit.manifest import StepRecord
+from probe.formatting import share
 from probe.registry import declared
 
 
@@ -29,6 +30,24 @@ def between(bundle: Bundle, step: StepRecord, row: int) -> tuple[float, float] |
     output = str(step.method.get("output", "logit"))
     reached = float(task.pick(task.explained(logits, output), stored["targets"][at])[0])
     return reached - float(stored["by_feature"][at[0]].astype(np.float64).sum()), reached
+
+
+def fitted(bundle: Bundle, step: StepRecord, row: int) -> str:
+    """How well a method's local fit tells the output around an explained row; empty where it has none, or none knows.
+
+    That is R squared at coalitions which the fit has not seen, or over all of them where all were asked.
+    """
+    stored = bundle.arrays(step.name)
+    if "fidelity" not in stored:
+        return ""
+    found = float(stored["fidelity"][stored["rows"] == row][0])
+    if np.isnan(found):
+        return ""
+    if found <= 0:
+        return (
+            "Its fit tells no more of the output around this row than the mean does: no sum of its values describes it."
+        )
+    return f"Its fit tells {share(found)} of how the output varies around this row."
 
 
 def features_of(bundle: Bundle, row: int) -> NDArray[Any] | None:

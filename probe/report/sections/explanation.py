@@ -13,6 +13,7 @@ from probe.audit.reading import (
     answered,
     between,
     captioned,
+    fitted,
     kept,
     measured,
     ranked,
@@ -95,6 +96,8 @@ def _instances(bundle: Bundle, methods: dict[str, Stored]) -> list[Block]:
         verdict = verdict if found.differs else "which is the label"
         head = f"Row {int(row):,}: the model answers {found.answer}, {verdict}."
         head += f" The explanation is of {explained}." if explained != found.answer and len(task.names) != 1 else ""
+        fits = {title_of(bundle.manifest, step): fitted(bundle, step, int(row)) for step in steps(bundle, "explainer")}
+        head += "".join(f" {method}: {text}" for method, text in fits.items() if text)
         if bundle.manifest.plan.keeps_inputs:
             blocks.append(_instance(bundle, methods, shown, index, head))
         else:
