@@ -18,6 +18,7 @@ from probe.cli import app
 from probe.errors import ContractError, UnknownMethod
 from probe.plots import drawers
 from tests import guest
+from tests.processes import start
 
 METHODS = {
     "explainer": "through_layer",
@@ -243,15 +244,21 @@ def test_the_drawer_of_a_form_loads_no_torch(site):
 
 
 @pytest.mark.slow
-def test_the_contract_tests_include_guests(site):
+def test_the_contract_tests_include_guests(site, tmp_path, monkeypatch):
     names = " or ".join(METHODS.values())
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "--jaxtyping-packages=", "-k", names,
-         "tests/test_contracts.py", "tests/explainers/test_promises.py"],
-        capture_output=True, text=True, cwd=ROOT, env=environment(site), check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout[-3000:]
-    assert " passed" in done.stdout
+    monkeypatch.chdir(ROOT)
+    monkeypatch.syspath_prepend(str(site))
+    code = (
+        "import os, sys, pytest\n"
+        "os.dup2(2, 1)\n"
+        "said = '-q', '-x', '-p', 'no:cacheprovider', '-W', 'ignore::pytest.PytestAssertRewriteWarning'\n"
+        "sys.exit(pytest.main([*said, '--jaxtyping-packages=', '-k', *sys.argv[1:]]))"
+    )
+    pages = "tests/test_contracts.py", "tests/explainers/test_promises.py"
+    process = start(code, names, *pages, said=tmp_path / "said")
+    process.join()
+    assert process.exitcode == 0, (tmp_path / "said").read_text()[-3000:]
+    assert " passed" in (tmp_path / "said").read_text()
 
 
 RIVAL = """
