@@ -1,7 +1,7 @@
 """Methods with as little work as most properties need: what holds for 12 steps holds for 680."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any, TypeVar
 
 from probe.attacks.peers.bridge import PeerAttack
@@ -25,8 +25,11 @@ MOST = {
 
 def light(method: M, **most: int) -> M:
     """The same method with settings that are no larger than these, or than `MOST`."""
-    settings, most = method.config(), MOST | most
-    return replace(method, **{name: least for name, least in most.items() if settings.get(name, 0) > least})
+    settings, limits = method.config(), MOST | most
+    fewer: dict[str, Any] = {name: least for name, least in limits.items() if settings.get(name, 0) > least}
+    inner = {f.name: getattr(method, f.name) for f in fields(method)}
+    fewer |= {name: light(value, **most) for name, value in inner.items() if isinstance(value, Method)}
+    return replace(method, **fewer)
 
 
 def own_explainers() -> Mapping[str, type[Any]]:
