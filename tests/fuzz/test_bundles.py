@@ -124,7 +124,12 @@ def image_bundle(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def table_bundle(tmp_path_factory):
-    plan = small_plan("people", explain={"sample": 2, "methods": [{"method": "saliency"}, {"method": "kernel_shap"}]})
+    plan = small_plan(
+        "people",
+        explain={"sample": 2, "methods": [{"method": "saliency"}, {"method": "kernel_shap"}]},
+        attack={"sample": 30, "eps": ["0.01", "0.1"], "methods": [{"method": "fgsm"}]},
+        bias={"groups": ["race"]},
+    )
     return run(plan, *table(90), tmp_path_factory.mktemp("runs") / "people")
 
 

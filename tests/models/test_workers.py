@@ -59,7 +59,7 @@ save_file(tensors, folder / f"end-{rank}.safetensors")
 AGAIN = CODE.replace(
     "trained =",
     "fit(plain(), data(), settings, device=CPU, seed=1)\n"
-    "if os.environ['RANK'] == '0':\n    import time; time.sleep(3)\n"
+    "if os.environ['RANK'] == '0':\n    import time; time.sleep(1)\n"
     "trained =",
 )
 
