@@ -1,5 +1,7 @@
 """Radii in units that people use: levels of a pixel of 8 bits, px, and standard deviations, sd."""
 
+import re
+
 import torch
 from torch import Tensor
 
@@ -11,17 +13,23 @@ from probe.space import Space
 from probe.threats import Ball, Threat
 
 LEVELS = 255  # from the darkest to the brightest
+IN_255THS = re.compile(r"[\d.]+\s*/\s*255")  # a radius as one of inputs between 0 and 1 is written
 
 
 def refuse_unit(amount: object, threat: Threat, space: Space, like: Inputs) -> None:
     """Refuse a budget whose unit this space or this threat does not have; a plain number has none.
 
+    A radius such as 8/255 is one of inputs between 0 and 1. Where inputs have other bounds and it is less than one
+    level of a pixel, as where they are from 0 to 255, it was meant for other inputs.
+
     Raises:
         Unsupported: if px are asked of other inputs than images between two bounds that are one scale apart, sd of a
-            space without a scale, or either of what is no radius.
+            space without a scale, or either of what is no radius; if 255ths are less than a level of these pixels.
     """
     unit = unit_of(amount)
     if not unit:
+        if isinstance(amount, str | Written):
+            _refuse_less_than_level(str(amount), threat, space, like)
         return
     text = amount.text if isinstance(amount, Written) else str(amount)
     number = fraction(text)
@@ -44,6 +52,20 @@ def refuse_unit(amount: object, threat: Threat, space: Space, like: Inputs) -> N
                 f"eps = {text!r} is in levels of pixels, of which one is {share:.6g} of the scale in this space; write "
                 f"eps={float(number) * LEVELS * share:.6g}"
             )
+
+
+def _refuse_less_than_level(text: str, threat: Threat, space: Space, like: Inputs) -> None:
+    if not isinstance(threat, Ball) or not IN_255THS.fullmatch(text.strip()):
+        return
+    level, number = _level(space, like), float(fraction(text))
+    if level is None or abs(level * LEVELS - 1) <= 1e-6 or not 0 < number < level * (1 - 1e-6):
+        return
+    low, high = (f"{float(end):g}" for end in space.bounds)
+    raise Unsupported(
+        f"eps = {text!r} is less than one level of a pixel, which is {level:.6g} where inputs are from {low} to "
+        f"{high}; write eps={number * LEVELS * level:.6g} for {number * LEVELS:g} of {LEVELS} levels, or "
+        f"eps={number:.6g}, without a fraction, if the radius is meant to be that small"
+    )
 
 
 def in_units(eps: float, space: Space, like: Inputs) -> str:

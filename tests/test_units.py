@@ -1,5 +1,7 @@
 """Radii with units: what 2 px and .1 sd are, where they hold, and in what units a radius is told."""
 
+import re
+
 import pytest
 import torch
 
@@ -99,6 +101,23 @@ def test_a_unit_that_a_space_does_not_have_is_refused_with_the_number_that_it_me
         number = str(refused.value).rpartition("write eps=")[2]
         assert float(number) == pytest.approx(remedy, rel=1e-4)
         attack(model, inputs, labels, eps=number)
+
+
+@pytest.mark.parametrize(("bounds", "eps", "levels"), [((0.0, 255.0), "8/255", 8), ((-1.0, 1.0), "1/255", 1 * 2 / 255)])
+def test_255ths_of_images_with_other_bounds_are_refused_where_they_are_less_than_a_level(bounds, eps, levels):
+    model, labels = of_images(Space(bounds=bounds)), torch.zeros(3, dtype=torch.int64)
+    for attack, given in ((PGD(eps=eps), None), (PGD(eps=1), eps), (PGD(eps=1), [eps, 1, 1])):
+        with pytest.raises(Unsupported, match="is less than one level of a pixel") as refused:
+            attack(model, IMAGES, labels, eps=given)
+        many, small = re.findall(r"eps=([\d.]+)", str(refused.value))
+        assert float(many) == pytest.approx(levels, rel=1e-4)
+        assert float(small) == pytest.approx(float(fraction(eps)), rel=1e-4)
+        for number in (many, small):
+            attack(model, IMAGES, labels, eps=number)
+    # What is a level or more, rows of a table, and pixels whose scale is their range, are as they were.
+    PGD(eps="255/255")(of_images(Space(bounds=(0.0, 255.0))), IMAGES, labels)
+    PGD(eps="8/255")(of_images(Space(bounds=(0.0, 255.0), scale=255.0)), IMAGES, labels)
+    PGD(eps="8/255")(of_rows(Space(bounds=(0.0, 255.0))), ROWS, labels)
 
 
 def test_a_plan_takes_radii_with_units_which_a_verifier_reads(tmp_path):

@@ -7,7 +7,7 @@ from probe.attacks.boundary import Boundary
 from probe.attacks.carlini import CarliniWagner
 from probe.attacks.cascade import Cascade
 from probe.attacks.columns import ColumnSearch
-from probe.attacks.deepfool import DeepFool
+from probe.attacks.deepfool import DeepFool, SuperDeepFool
 from probe.attacks.ead import EAD
 from probe.attacks.edges import GradArgmax
 from probe.attacks.fab import FAB
@@ -70,6 +70,7 @@ __all__ = [
     "Simba",
     "SmoothPerturbation",
     "Square",
+    "SuperDeepFool",
     "Synonyms",
     "TransferAttack",
     "UniversalPerturbation",

@@ -133,3 +133,25 @@ class DeepFool(Attack):
                 nearest = torch.minimum(distance, nearest)
         assert nearest is not None, "there is at least one boundary"
         return nearest.nan_to_num(posinf=0.0), slope
+
+
+@dataclass(frozen=True, kw_only=True)
+class SuperDeepFool(DeepFool):
+    """DeepFool that goes on along the boundary to where it is nearer (Abdollahpour et al. 2024, arXiv:2303.12481).
+
+    DeepFool ends where it has crossed the boundary. SuperDeepFool projects the input on the boundary as it is there,
+    and again where that leads, so that the change becomes orthogonal to the boundary: that of the least length.
+    `DeepFool` does so too unless its `returns` are 0; this is that by its own name.
+
+    >>> import torch
+    >>> from probe import Model, Space
+    >>> from probe.attacks import DeepFool, SuperDeepFool
+    >>> model = Model(  # its boundary is a parabola
+    ...     forward=lambda x: torch.stack([3 * x[:, 0] + x[:, 1] ** 2, 0 * x[:, 0] + 4], 1), space=Space(bounds=(-9, 9))
+    ... )
+    >>> x, y = torch.tensor([[0.1, 1.0]]), torch.tensor([1])
+    >>> [round(float(attack(model, x, y).length), 3) for attack in (DeepFool(returns=0), SuperDeepFool())]
+    [0.707, 0.695]
+    """
+
+    returns: int = param(10, "steps along the boundary once it was crossed, a gradient each", low=1)
