@@ -90,12 +90,12 @@ def _impact(table: Table, level: float, min_group_size: int) -> dict[str, object
     }
 
 
-def describe_scores(table: Table, labels: Ints, scores: Floats) -> pd.DataFrame:
-    """Area under the ROC curve and expected calibration error of each group, in the order of its names."""
+def describe_scores(table: Table, labels: Ints, scores: Floats, ordered: Floats) -> pd.DataFrame:
+    """Area under the ROC curve, of rows in order, and expected calibration error of each group, by its names."""
     members = [table.codes == code for code in range(len(table.names))]
     return pd.DataFrame(
         {
-            "auc": [area_under_roc(scores[rows], labels[rows] == 1) for rows in members],
+            "auc": [area_under_roc(ordered[rows], labels[rows] == 1) for rows in members],
             "calibration_error": [calibration_error(scores[rows], labels[rows].astype(float)) for rows in members],
         },
         dtype=float,

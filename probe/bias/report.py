@@ -15,7 +15,7 @@ from probe.bias.pairs import compare
 from probe.bias.rates import describe, describe_scores
 from probe.bias.settings import DRAWS, MIN_GROUP_SIZE, ORDER, THRESHOLDS, Settings
 from probe.bias.shortages import COLUMNS, shortages
-from probe.bias.validation import Favourable, aligned, attributes, outcomes, probabilities
+from probe.bias.validation import Favourable, aligned, attributes, numbers, outcomes, probabilities
 from probe.errors import DataError
 from probe.finding import Finding
 
@@ -90,6 +90,7 @@ def audit(  # noqa: PLR0913 - data, then settings by name, each with a default
     groups: pd.DataFrame,
     scores: ArrayLike | None = None,
     *,
+    log_odds: ArrayLike | None = None,
     favourable: object = None,
     order: int = ORDER,
     merge_spellings: bool = False,
@@ -107,6 +108,7 @@ def audit(  # noqa: PLR0913 - data, then settings by name, each with a default
         predictions: predicted outcome, or decision, of each row
         groups: a column per attribute; a row whose value is missing or empty is counted as unknown and left out there
         scores: predicted probability of the favourable outcome; adds AUC and calibration error of each group
+        log_odds: of the scores, which order rows for AUC where scores round to 0 or 1; by default the scores do
         favourable: which of the two values of labels and predictions is the favourable one, such as 1, "yes" or False.
             Without it they are 0 and 1, and 1 is assumed
         order: how many attributes an intersection crosses at most
@@ -140,17 +142,20 @@ def audit(  # noqa: PLR0913 - data, then settings by name, each with a default
     )  # fmt: skip
     frame = attributes(groups)
     y, predicted, named = outcomes(labels, predictions, favourable)
-    given = {"labels": labels, "predictions": predictions, "groups": groups, "scores": scores}
+    given = {"labels": labels, "predictions": predictions, "groups": groups, "scores": scores, "log_odds": log_odds}
     aligned(**{name: values for name, values in given.items() if values is not None})
     if scores is not None and y is None:
         raise DataError(
             "scores were given without labels, and their metrics need both; pass labels, or leave scores out"
         )
+    if log_odds is not None and scores is None:
+        raise DataError("log_odds were given without scores; pass the probabilities as scores")
     tables = tabulate(Outcomes(y, predicted), frame, settings)
     rates = [describe(table, level, min_group_size) for table in tables]
     if scores is not None and y is not None:
         confidence = probabilities(scores, "scores")
-        rates = [_beside(r, describe_scores(t, y, confidence)) for r, t in zip(rates, tables, strict=True)]
+        order_by = confidence if log_odds is None else numbers(log_odds, "log_odds")
+        rates = [_beside(r, describe_scores(t, y, confidence, order_by)) for r, t in zip(rates, tables, strict=True)]
     disparities = [row for table in tables for row in measure(table, settings)]
     small = pd.DataFrame([row for table in tables for row in shortages(table, settings)], columns=COLUMNS)
     return BiasReport(

@@ -62,6 +62,7 @@ def measured(
         ((answers.predicted if decided is None else decided) == index).astype(int),
         groups,
         answers.probabilities[:, index],
+        log_odds=answers.log_odds(index),
         thresholds={k: v for k, v in plan.checks.items() if k in bias.THRESHOLDS},
         favourable=bias.Favourable(classes[index], assumed=not named),
         min_group_size=plan.bias.min_group_size,

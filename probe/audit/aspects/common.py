@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
@@ -16,6 +17,7 @@ from probe.audit.titles import describe, name_of
 from probe.finding import About, Finding, Threshold, check
 from probe.statistics import Estimate, Floats
 from probe.task import Task
+from probe.task.arrays import error_log_odds
 
 EVEN = 0.5  # where the likelier of two classes is decided for
 
@@ -57,6 +59,12 @@ class Answers:
     def probabilities(self) -> Floats:
         """Probabilities of the classes; None for a regression."""
         found: Floats = self.task.probabilities(self.logits)
+        return found
+
+    def log_odds(self, index: int) -> Floats:
+        """The log-odds of one of the classes, which tell rows apart where probabilities round to 0 or 1."""
+        held = self.logits.astype(np.float64)
+        found: Floats = -error_log_odds(held, np.full(len(held), index))
         return found
 
     @property

@@ -133,17 +133,23 @@ def roc(bundle: Bundle, label: str = "", of: str = "") -> pd.DataFrame:
 
     Empty unless there are rows of the class and rows of another.
     """
-    return curve_of(*_scored(decided(bundle, label), of))
+    found = decided(bundle, label)
+    return curve_of(*_scored(found, of), found.probability[:, found.of(of)])
 
 
-def curve_of(scores: NDArray[np.float64], positive: NDArray[np.bool_]) -> pd.DataFrame:
-    """A ROC curve from the score of each row and whether it is positive; empty unless some are and some are not."""
+def curve_of(
+    scores: NDArray[np.float64], positive: NDArray[np.bool_], probability: NDArray[np.float64]
+) -> pd.DataFrame:
+    """A ROC curve from the log-odds of each row, whether it is positive, and its probability, the threshold.
+
+    It is empty unless some rows are positive and some are not.
+    """
     order = np.argsort(-scores, kind="stable")
     ends = np.flatnonzero(np.diff(scores[order], append=-np.inf))  # of the rows with one score
     up, down = np.cumsum(positive[order])[ends], np.cumsum(~positive[order])[ends]
     if not positive.any() or positive.all():
         return pd.DataFrame(columns=["threshold", "fpr", "tpr"])
-    table = pd.DataFrame({"threshold": scores[order][ends], "fpr": down / down[-1], "tpr": up / up[-1]})
+    table = pd.DataFrame({"threshold": probability[order][ends], "fpr": down / down[-1], "tpr": up / up[-1]})
     table = pd.concat([pd.DataFrame({"threshold": [np.inf], "fpr": [0.0], "tpr": [0.0]}), table], ignore_index=True)
     kept = np.unique(np.linspace(0, len(table) - 1, min(POINTS, len(table))).astype(int))
     return table.iloc[kept].reset_index(drop=True)
@@ -190,4 +196,4 @@ def _counts(found: Decided) -> NDArray[np.int64]:
 
 def _scored(found: Decided, of: str) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     at = found.of(of)
-    return found.probability[:, at], found.truth == at
+    return found.answers.log_odds(at), found.truth == at

@@ -27,7 +27,8 @@ def _roc_by(bundle: Bundle, attribute: str) -> dict[str, pd.DataFrame]:
     if not answers.task.one_class:
         return {}
     index = classes.index(named) if named else 1
-    positive, scores = answers.labels == index, answers.probabilities[:, index]
+    positive, scores = answers.labels == index, answers.log_odds(index)
+    told = answers.probabilities[:, index]
     groups = sorted(members(bundle, attribute).items(), key=lambda group: -int(group[1].sum()))
-    curves = {name: curve_of(scores[rows], positive[rows]) for name, rows in groups}
+    curves = {name: curve_of(scores[rows], positive[rows], told[rows]) for name, rows in groups}
     return {name: curve for name, curve in curves.items() if len(curve)}
