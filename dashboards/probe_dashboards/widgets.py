@@ -20,6 +20,8 @@ from probe_dashboards.views.words import md, plained
 SHORT = 100  # rows of a table that are shown without scrolling
 TALL = 320  # height of the numbers behind a panel, in pixels
 ROW = 35  # height of a row of a scrolling table, in pixels
+OPEN = "show"  # in the address, before the name of a part of a page that is open
+INSIDE = "part of the page"  # of the session: its key in the address, while it is drawn
 ZOOMED = "figures that zoom"  # of the session: their names
 SEEN = "terms seen"  # of the session: the terms that the page has used
 LONGEST = 60  # characters of a text that is searched for
@@ -141,6 +143,24 @@ def _about(pages: Mapping[str, Any], methods: Mapping[str, str]) -> None:
             st.page_link(pages["methods"], label=md(title), query_params={"m": name})
 
 
+def part(name: str, title: str, label: str, draw: Callable[[], None], *keys: str) -> None:
+    """A part of a page below its first screen, drawn by `draw` when somebody opens it.
+
+    Links to its panels open it, and so does an address with one of the `keys` that its controls write.
+    """
+    section(title, name)
+    key = f"{OPEN}-{name}"
+
+    def drawn() -> None:
+        st.session_state[INSIDE] = key
+        try:
+            draw()
+        finally:
+            del st.session_state[INSIDE]
+
+    folded(label, key, drawn, wanted=any(each in st.query_params for each in (key, *keys)))
+
+
 def section(title: str, name: str = "") -> None:
     """The heading of a part of a page; `name` is that of its panel, so that a link leads to it."""
     st.header(title, anchor=name or False)
@@ -162,7 +182,7 @@ def method_table(opened: Opened, kind: str, frame: pd.DataFrame, alt: str) -> No
 
 
 @st.fragment
-def figure(opened: Opened, name: str, caption: str, *keys: str, width: int) -> None:
+def figure(opened: Opened, name: str, caption: str, *keys: str, width: int | Literal["stretch"]) -> None:
     """A figure by name and parameters; its caption is also its alternative text.
 
     It is static, which a browser draws at once. Where there is a chart of it that can be zoomed, a button asks for
@@ -172,6 +192,9 @@ def figure(opened: Opened, name: str, caption: str, *keys: str, width: int) -> N
     drawn = svg(name, opened.folder, opened.stamp, ink, *keys, _bundle=opened.bundle)
     chart = zoomable(name, opened.folder, opened.stamp, ink, *keys, _bundle=opened.bundle)
     mark, asked = _mark([name, *keys]), name in _asked_for()
+    if chart is None and width == "stretch":
+        _static(drawn, caption)
+        return
     # Inside a container of that width, so that it shrinks with a narrow window.
     with st.container(width=width, gap="xxsmall"):
         if chart and asked:
@@ -232,16 +255,17 @@ def behind(opened: Opened, panel: Panel) -> None:
 
 def facts(panel: Panel, command: str, python: str) -> None:
     """What stands behind a panel of any page, with the command and the Python that give its numbers."""
-    st.caption(f"Not shown here: {md(panel.lacks)}")
+    inside = {st.session_state[INSIDE]: "1"} if INSIDE in st.session_state else {}
     folded(
-        f"{md(panel.title)}: numbers, link and code",
+        f"{md(panel.title)}: numbers, limits, link and code",
         f"numbers {panel.name}",
-        lambda: _facts(panel, command, python),
+        lambda: _facts(panel, command, python, inside),
         ":material/data_object:",
     )
 
 
-def _facts(panel: Panel, command: str, python: str) -> None:
+def _facts(panel: Panel, command: str, python: str, inside: Mapping[str, str]) -> None:
+    st.caption(f"Not shown here: {md(panel.lacks)}")
     data_table(panel.numbers, height=TALL)
     st.download_button(
         "Numbers as CSV",
@@ -253,7 +277,8 @@ def _facts(panel: Panel, command: str, python: str) -> None:
         on_click="ignore",
     )
     st.caption("Link to this panel as it is shown")
-    st.code(panels.link(st.context.url or "", st.query_params.to_dict(), panel.name), language=None, wrap_lines=True)
+    asked = {**st.query_params.to_dict(), **inside}
+    st.code(panels.link(st.context.url or "", asked, panel.name), language=None, wrap_lines=True)
     st.caption("Command")
     st.code(command, language="bash", wrap_lines=True)
     st.caption("Python")
@@ -262,6 +287,9 @@ def _facts(panel: Panel, command: str, python: str) -> None:
 
 def record_table(frame: pd.DataFrame, alt: str) -> None:
     """A table of foreign text with many columns, which can be scrolled; on a narrow screen its rows are cards."""
+    if len(frame) <= SHORT:
+        table(frame, alt)
+        return
     with st.container(key=f"broad-{_mark([alt])}"):
         data_table(frame)
     with st.container(key=f"narrow-{_mark([alt])}"):
