@@ -14,6 +14,7 @@ from probe_dashboards.views import (
     before_after,
     bias,
     counterfactuals,
+    curved,
     decided,
     explained,
     instance,
@@ -161,6 +162,12 @@ def _waterfall(bundle: Bundle, row: str, method: str) -> Axes:
     return plots.waterfall(bundle.manifest.data.features, values, start, top=top)
 
 
+def _moved(bundle: Bundle, metric: str, row: str = "") -> Axes:
+    found = curved.drawn(bundle, metric, int(row) if row else None)
+    drawn = {name: (each["share"], each["own"], each["random"]) for name, each in found.items()}
+    return plots.moved(drawn, how=curved.how(bundle, metric))
+
+
 def _beeswarm(bundle: Bundle, method: str) -> Axes:
     found, top = together.swarm(bundle, method), together.listed(bundle)
     return plots.beeswarm(bundle.manifest.data.features, found.values, found.levels, top=top)
@@ -183,6 +190,7 @@ FIGURES: dict[str, Callable[..., Axes]] = {
     "spread": _spread,
     "beeswarm": _beeswarm,
     "waterfall": _waterfall,
+    "moved": _moved,
     "certified": _certified,
     "survey": _survey,
     "calibrated": _calibrated,

@@ -15,7 +15,7 @@ from probe.errors import IntegrityError
 from probe.finding import Finding
 from probe.task import Task, from_json
 
-SCHEMA = 3
+SCHEMA = 4
 # Arrays that reveal cells or pixels of a row. Values by coordinate reveal its categories, and outline an image.
 # How near rows are to each other says which are twins.
 OF_INPUTS = frozenset(

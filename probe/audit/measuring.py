@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,11 @@ from torch import Tensor
 
 from probe.audit.asked import Asked
 from probe.audit.bundle import Arrays
-from probe.audit.readings import Reading, evidence_of
+from probe.audit.readings import Reading, curves_of, evidence_of
 from probe.contracts import Metric
 from probe.contracts.blame import blamed
+from probe.contracts.common import placed
+from probe.contracts.metric import areas
 from probe.errors import ProbeError, is_out_of_memory
 from probe.metrics.masked import Memory, Remembering
 from probe.model import Model
@@ -80,7 +83,9 @@ def measure_each(
             try:
                 with blamed(metric):
                     found = [_evidence(metric, model, result(), memory) for result in results]
-                arrays[evidence_of(name)] = np.stack(found)
+                arrays[evidence_of(name)] = np.stack([evidence for evidence, _ in found])
+                if metric.whole:
+                    arrays[curves_of(name)] = np.stack([curves for _, curves in found])
             except ProbeError as error:
                 if is_out_of_memory(error):
                     raise
@@ -89,12 +94,21 @@ def measure_each(
     return arrays
 
 
-def _evidence(metric: Metric[Any], model: Model, result: Any, memory: Memory | None) -> NDArray[Any]:
-    if memory is not None and isinstance(metric, Remembering) and not result.space.differs(result.inputs):
-        evidence = metric.measure(model, result, memory)
-    else:
-        evidence = metric(model, result).evidence
-    return np.asarray(to_numpy(evidence.detach().cpu().double()))
+def _evidence(metric: Metric[Any], model: Model, result: Any, memory: Memory | None) -> tuple[NDArray[Any], ...]:
+    """The evidence of a metric, and the curves under which it is the area, if it is one."""
+    known = memory is not None and isinstance(metric, Remembering) and not result.space.differs(result.inputs)
+    given = {"memory": memory} if known else {}
+    if metric.whole:
+        ask = partial(metric.curves, **given)  # type: ignore[attr-defined]  # as `whole` promises
+        curves = metric.each(placed(model), result, ask)
+        return _array(areas(curves)), _array(curves)
+    if known:
+        return _array(metric.measure(model, result, **given)), np.empty(0)
+    return _array(metric(model, result).evidence), np.empty(0)
+
+
+def _array(values: Tensor) -> NDArray[Any]:
+    return np.asarray(to_numpy(values.detach().cpu().double()))
 
 
 def padded(values: Tensor, space: Space) -> Tensor:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from probe.audit.kinds import ATTACKS, BY_RADIUS
-from probe.audit.readings import Reading, evidence_of, explained_by, values_by
+from probe.audit.readings import Reading, curves_of, evidence_of, explained_by, values_by
 from probe.errors import ContractError
 from probe.npz import Arrays
 
@@ -40,7 +40,9 @@ def joined(kind: str, pieces: Sequence[Piece]) -> Piece:
         ContractError: if the batches gave arrays that do not fit together.
     """
     readings = tuple(map(_one, zip(*(piece.readings for piece in pieces), strict=True)))
-    measured = {evidence_of(reading.metric): reading.status == "done" for reading in readings}
+    measured = {
+        name(reading.metric): reading.status == "done" for reading in readings for name in (evidence_of, curves_of)
+    }
     arrays: Arrays = {}
     explained = sum("explained" in piece.arrays for piece in pieces)  # those with rows that were explained again
     for name in dict.fromkeys(name for piece in pieces for name in piece.arrays):
@@ -68,6 +70,6 @@ def _one(readings: Sequence[Reading]) -> Reading:
 
 def _axis(kind: str, name: str) -> int:
     """The axis of the rows."""
-    if name.startswith(evidence_of("")):
+    if name.startswith((evidence_of(""), curves_of(""))):
         return int(kind in BY_RADIUS)
     return int(kind in ATTACKS and name in OF_ATTACKS)

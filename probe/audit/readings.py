@@ -54,6 +54,11 @@ def evidence_of(metric: str) -> str:
     return f"measured-{metric}"
 
 
+def curves_of(metric: str) -> str:
+    """The name of the array that holds the curves under which the evidence of a metric is the area."""
+    return f"curves-{metric}"
+
+
 def explained_by(explainer: str) -> str:
     """The name of the array of an attack that holds an explainer's values by feature for the attacked inputs."""
     return f"explained-{explainer}"

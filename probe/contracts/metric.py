@@ -1,12 +1,13 @@
 """A Metric measures a result: it gathers evidence from each example and reduces it to one number."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from copy import copy
 from dataclasses import replace
 from inspect import isclass
-from typing import Any, ClassVar, Generic, TypeVar, final, get_args, get_type_hints
+from typing import Any, ClassVar, Generic, Literal, TypeVar, final, get_args, get_type_hints
 
+import torch
 from torch import Tensor
 
 from probe.contracts.common import in_order, placed
@@ -18,6 +19,7 @@ from probe.results import AnyResult, Scores
 from probe.shapes import Evidence
 
 R = TypeVar("R", bound=AnyResult)
+Whole = Literal["", "start", "end"]
 
 
 class Metric(Reducer, ABC, Generic[R]):
@@ -42,6 +44,9 @@ class Metric(Reducer, ABC, Generic[R]):
 
     family: ClassVar[str] = "metric"
     columns: ClassVar[tuple[str, ...]] = ("evidence",)  # names of the numbers in the evidence of an example
+    # Where the metric has `curves`, (batch, 3, points), under which the evidence is the area: the end at which they
+    # show the output of the whole input. An audit keeps them: the metric's own, that of chance, and the places between.
+    whole: ClassVar[Whole] = ""
 
     @abstractmethod
     def measure(self, model: Model, result: R) -> Evidence:
@@ -81,24 +86,30 @@ class Metric(Reducer, ABC, Generic[R]):
         same = "measure it with a model that has the same outputs, in the same order"
         model.task.check_names(result.names, "those of the result", same)
         before = copy(model.usage)
-        evidence = self._each(placed(model), result).detach()
+        evidence = self.each(placed(model), result, self.measure).detach()
         if evidence.ndim == 0 or len(evidence) != len(result):
             raise ShapeError(
                 f"{self} returned {tuple(evidence.shape)} for {len(result)} examples, expected (examples, ...)"
             )
         return Scores(evidence, self, model.usage - before)
 
-    def _each(self, model: Model, result: R) -> Tensor:
-        """The evidence; where each example has its own features, computed by groups with the same features."""
+    @final
+    def each(self, model: Model, result: R, ask: Callable[[Model, R], Tensor]) -> Tensor:
+        """What is asked of a result; where each example has its own features, of groups with the same features."""
         space, inputs = getattr(result, "space", None), getattr(result, "inputs", None)
         if space is None or inputs is None or not space.differs(inputs):
-            return self.measure(model, result)
+            return ask(model, result)
         parts = space.alike(inputs)
         found = [
-            self.measure(replace(model, space=each.on(model.device)), replace(result[rows], space=each))  # type: ignore[type-var]  # each result is a dataclass
+            ask(replace(model, space=each.on(model.device)), replace(result[rows], space=each))  # type: ignore[type-var]  # each result is a dataclass
             for rows, each in parts
         ]
         return in_order(found, [rows for rows, _ in parts])
+
+
+def areas(curves: Tensor) -> Evidence:
+    """The areas under the curves of each example, (batch, 2), by the trapezoid rule over the places of their points."""
+    return torch.trapezoid(curves[:, :2], curves[:, 2:], dim=2)
 
 
 def _refuse_undefined(result: AnyResult) -> None:

@@ -1,7 +1,7 @@
 """Faithfulness: does an attribution name the features that the model uses?"""
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from probe.contracts import Explainer, Metric
+from probe.contracts.metric import Whole, areas
 from probe.errors import Unsupported
 from probe.finding import Aspect
 from probe.formatting import Unit
@@ -22,6 +23,7 @@ from probe.tensors import generator, spans, wide
 
 Orders = Int[Tensor, "batch orders features"]  # feature indices, the first to be moved first
 Curves = Float[Tensor, "batch orders points"]  # the output at each point, or the share of features moved there
+Drawn = Float[Tensor, "batch 3 places"]  # the curve of the attribution's order, the mean of random ones, the share
 Counts = Int[Tensor, "batch points"]
 
 _MASKS = 2**24  # bytes of masks held at once
@@ -45,6 +47,12 @@ class Curve(Remembering):
 
     def measure(self, model: Model, result: Attribution, memory: Memory | None = None) -> Evidence:
         """What the curves show; masked inputs that the memory holds are not evaluated again."""
+        return self._drawn(model, result, memory, self._read)
+
+    def _drawn(
+        self, model: Model, result: Attribution, memory: Memory | None, read: Callable[[Curves, Curves], Tensor]
+    ) -> Tensor:
+        """What `read` makes of the curves, and of the share of features moved at each point."""
         inputs = model.check(result.inputs)
         targets = model.check_targets(result.targets, inputs)
         output = judged(result) if self.output == "explained" else self.output
@@ -52,7 +60,7 @@ class Curve(Remembering):
         orders = self._orders(model.space.by_feature(wide(result.values).to(inputs.device)).cpu(), masked.active)
         counts = _counts(masked.active, self.steps)
         size = max(1, _MASKS // (counts.shape[1] * orders[0].numel()))
-        parts = [self._part(masked, rows, orders[rows], counts[rows]) for rows in spans(len(inputs), size)]
+        parts = [read(*self._part(masked, rows, orders[rows], counts[rows])) for rows in spans(len(inputs), size)]
         return torch.cat(parts).to(inputs.device)
 
     def notes(self, model: Model) -> Mapping[str, str]:
@@ -81,20 +89,42 @@ class Curve(Remembering):
         random = noise.expand(len(own), -1, -1).masked_fill(~active[:, None], torch.inf).argsort(2)
         return torch.cat([own[:, None], random], dim=1)
 
-    def _part(self, masked: Masked, rows: slice, orders: Orders, counts: Counts) -> Evidence:
+    def _part(self, masked: Masked, rows: slice, orders: Orders, counts: Counts) -> tuple[Curves, Curves]:
         rank = orders.argsort(-1)[:, :, None]
         kept = self._kept((rank < counts[:, None, :, None]).flatten(1, 2))
         curve = masked(rows, kept).view(len(orders), orders.shape[1], counts.shape[1])
-        return self._read(curve, (counts.to(curve.dtype) / counts[:, -1:].clamp(min=1))[:, None].expand_as(curve))
+        return curve, (counts.to(curve.dtype) / counts[:, -1:].clamp(min=1))[:, None].expand_as(curve)
 
+    @abstractmethod
     def _read(self, curve: Curves, share: Curves) -> Evidence:
-        """The evidence: the area under the curve of the attribution's order, and that of random ones."""
-        areas = torch.trapezoid(curve, share, dim=-1)
-        return torch.stack([areas[:, 0], areas[:, 1:].mean(1)], dim=1)
+        """The evidence, from the curve of the attribution's order, and those of random ones."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Deletion(Curve):
+class Area(Curve):
+    """A metric whose evidence is the area under the curve of the attribution's order, and that of random ones.
+
+    An audit keeps the curves, from which the areas follow.
+    """
+
+    def curves(self, model: Model, result: Attribution, memory: Memory | None = None) -> Drawn:
+        """The curve of the attribution's order, the mean of random ones, and the share of features moved.
+
+        There are `steps` + 1 points, the last one over and over where there are fewer features than steps.
+        """
+        return self._drawn(model, result, memory, self._points)
+
+    def _points(self, curve: Curves, share: Curves) -> Drawn:
+        drawn = torch.stack([curve[:, 0], curve[:, 1:].mean(1), share[:, 0]], dim=1)
+        last = drawn[..., -1:].expand(-1, -1, self.steps + 1 - drawn.shape[2])
+        return torch.cat([drawn, last], dim=2)
+
+    def _read(self, curve: Curves, share: Curves) -> Evidence:
+        return areas(self._points(curve, share))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deletion(Area):
     """How much faster the output falls when the top features are removed first than in random order (arXiv:1806.07421).
 
     Features, most important first, are replaced by the mean reference. Evidence is the area under the curve of the
@@ -117,13 +147,14 @@ class Deletion(Curve):
 
     reduction: ClassVar[str] = "random minus own"
     title: ClassVar[str] = "deletion beats random order"
+    whole: ClassVar[Whole] = "start"
 
     def _kept(self, moved: Kept) -> Kept:
         return ~moved
 
 
 @dataclass(frozen=True, kw_only=True)
-class Insertion(Curve):
+class Insertion(Area):
     """How much faster the output rises when the top features are added first than in random order (arXiv:1806.07421).
 
     Like Deletion, but features are added one after another to the mean reference. The value is own minus random, in
@@ -142,6 +173,7 @@ class Insertion(Curve):
 
     reduction: ClassVar[str] = "own minus random"
     title: ClassVar[str] = "insertion beats random order"
+    whole: ClassVar[Whole] = "end"
 
     def _kept(self, moved: Kept) -> Kept:
         return moved

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from probe.contracts import Metric
+from probe.contracts.metric import Whole, areas
 from probe.errors import Unsupported
 from probe.finding import Aspect
 from probe.formatting import Unit
@@ -24,6 +25,7 @@ from probe.tensors import generator, spans, wide
 
 Ranks = Int[Tensor, "batch orders features"]  # the place of each feature in each order
 Missing = Bool[Tensor, "images channels height width"]
+Drawn = Float[Tensor, "batch 3 places"]  # the curve of the attribution's order, the mean of random ones, the share
 Images = Float[Tensor, "images channels height width"]
 
 _EXACT, _MOST = 1e-5, 2000  # residual of the linear system, relative to its start; steps at most
@@ -60,6 +62,7 @@ class ROAD(Metric[Attribution]):
     reduction: ClassVar[str] = "random minus own"
     threshold: ClassVar[float | None] = 0.0  # no better than a random order
     title: ClassVar[str] = "filling in beats random order"
+    whole: ClassVar[Whole] = "start"
     columns: ClassVar[tuple[str, ...]] = ("own", "random")
 
     steps: int = param(8, "points on the curve after its start", low=1, high=10**4)
@@ -79,6 +82,10 @@ class ROAD(Metric[Attribution]):
         }
 
     def measure(self, model: Model, result: Attribution) -> Evidence:
+        return areas(self.curves(model, result))
+
+    def curves(self, model: Model, result: Attribution) -> Drawn:
+        """The curve of the attribution's order, the mean of random ones, and the share of features removed."""
         inputs = model.check(result.inputs)
         targets = model.check_targets(result.targets, inputs)
         if not self.suits(result):
@@ -97,8 +104,8 @@ class ROAD(Metric[Attribution]):
             points = self._removed(model, space, many, (ranks < count).flatten(0, 1), grain)
             curves.append(model.target_outputs(points, theirs, kind).view(-1, orders))
         share = torch.cat([counts.new_zeros(1), counts]).to(curves[0].dtype) / ranks.shape[2]
-        areas = torch.trapezoid(torch.stack(curves, -1), share, dim=-1)
-        return torch.stack([areas[:, 0], areas[:, 1:].mean(1)], 1)
+        curve = torch.stack(curves, -1)
+        return torch.stack([curve[:, 0], curve[:, 1:].mean(1), share.expand(len(curve), -1)], 1)
 
     def _ranks(self, importance: PerFeature) -> Ranks:
         own = importance.argsort(dim=1, descending=True, stable=True)

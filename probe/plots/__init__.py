@@ -10,6 +10,7 @@ from probe.plots.drawers import Drawer, Example, Values, drawer_of
 from probe.plots.graph import edge_changes, graph, symmetrise
 from probe.plots.heatmap import heatmap, pixel_map
 from probe.plots.intervals import forest
+from probe.plots.moved import moved
 from probe.plots.perturbation import before_and_after
 from probe.plots.picture import channels_last, image
 from probe.plots.sentence import text_diff, text_heatmap
@@ -38,6 +39,7 @@ __all__ = [
     "heatmap",
     "image",
     "learning",
+    "moved",
     "new_axes",
     "pixel_map",
     "predicted",

@@ -37,7 +37,7 @@ def bundle(folder: Path, arrays: dict[str, dict[str, Any]], groups: pd.DataFrame
     model["training"] = None
     for part in ("arrays", "tables"):
         (folder / part).mkdir(parents=True)
-    manifest = {"schema": 3, "name": folder.name, "status": "complete", "created": "", "finished": None}
+    manifest = {"schema": 4, "name": folder.name, "status": "complete", "created": "", "finished": None}
     manifest |= {"plan": resolved.to_json(), "model": model, "data": data, "machine": {"device": "cpu", "probe": "0"}}
     manifest |= {"steps": [], "findings": [], "files": {}, "contents": {}}
     made = Forged(folder, manifest | {"evidence_digest": "", "digest": "", "report_sha256": None})

@@ -180,6 +180,7 @@ def other_radii(bundle):
 
 
 ROBUST, RANKED, BINNED = (f"measured-{name}" for name in ("robust_accuracy", "area_under_roc", "calibration_error"))
+DELETED = "measured-deletion"
 
 
 def taken_from(*parts):
@@ -198,6 +199,26 @@ def taken_from(*parts):
 def rows_swapped(name):
     """Give each row the explanation of another one."""
     return arrays_of(name, **{part: lambda a, part=part: a[part][::-1] for part in ("values", "by_feature")})
+
+
+def drawn(change, *, follow=False):
+    """Change the curves of insertion, and the evidence with them if it is to follow."""
+    name, area = "explain-lime", "measured-insertion"
+
+    def forge(bundle):
+        arrays = bundle.arrays(name)
+        curves = change(arrays["curves-insertion"])
+        areas = np.trapezoid(curves[:, :2], curves[:, 2:], axis=2)
+        bundle.write_arrays(name, arrays | {"curves-insertion": curves} | ({area: areas} if follow else {}))
+
+    return forge
+
+
+def undrawn(bundle):
+    """Take the curves of insertion away."""
+    arrays = bundle.arrays("explain-lime")
+    arrays.pop("curves-insertion")
+    bundle.write_arrays("explain-lime", arrays)
 
 
 @pytest.mark.parametrize(("forge", "why"), [
@@ -223,6 +244,13 @@ def rows_swapped(name):
     (arrays_of("explain-lime", fidelity=lambda a: a["by_feature"][:, 0] * 0.0 + 1.1), "a fit is above 1"),
     (arrays_of("explain-lime", values=lambda a: -a["values"]), "not the sums of its values"),
     (rows_swapped("explain-integrated_gradients"), "do not sum to what the answers of their rows differ by"),
+    (arrays_of("explain-lime", **{DELETED: lambda a: a[DELETED] - [1, 0]}), "deletion is not the area under its"),
+    (drawn(lambda c: c * [[2], [1], [1]]), "insertion is not the area under its curves"),
+    (drawn(lambda c: c * [[1], [1], [2]]), "the points of the curves of insertion are not in order"),
+    (drawn(lambda c: c[:, :, :-1]), "expected shape"),
+    (drawn(lambda c: c + [[1], [1], [0]] * np.eye(17)[-1], follow=True), "do not show the answers of their rows"),
+    (drawn(lambda c: c[::-1], follow=True), "do not show the answers of their rows"),
+    (undrawn, "it lacks the curves of insertion"),
     (arrays_of("explain-lime", targets=lambda a: 1 - a["targets"]), "not those that were predicted"),
     (arrays_of("explain-lime", rows=lambda a: a["rows"][::-1]), "not the rows of instances"),
     (arrays_of("instances", rows=lambda a: a["rows"] + 1000), "outside 0 to 300"),

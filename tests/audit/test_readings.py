@@ -246,5 +246,5 @@ def test_a_bundle_of_schema_1_is_refused_with_the_remedy(made, tmp_path):
     copy = shutil.copytree(made.folder, tmp_path / "copy")
     manifest = json.loads((copy / "audit.json").read_text())
     (copy / "audit.json").write_text(json.dumps(manifest | {"schema": 1}))
-    with pytest.raises(IntegrityError, match=r"has schema 1, and this version of probe reads 3.*run the audit again"):
+    with pytest.raises(IntegrityError, match=r"has schema 1, and this version of probe reads 4.*run the audit again"):
         read(copy)

@@ -25,7 +25,7 @@ from probe.formatting import SUMS
 from probe.plots import canvas
 from probe.registry import declared, discover
 from probe.report import blocks
-from tests.audit.forging import Forged
+from tests.audit.forging import Forged, curves
 from tests.dashboards.browsers import address, browser, context, page, tab, viewer
 
 __all__ = ["address", "browser", "context", "page", "tab", "viewer"]
@@ -259,7 +259,7 @@ def _start(
     model["task"] = {"kind": "classification", "classes": list(classes), "threshold": None, "outputs": "logits"}
     for part in ("arrays", "tables"):
         (folder / part).mkdir(parents=True)
-    manifest = {"schema": 3, "name": name, "status": "running", "created": "", "finished": None, "plan": plan}
+    manifest = {"schema": 4, "name": name, "status": "running", "created": "", "finished": None, "plan": plan}
     manifest |= {"model": model, "data": data | {"groups": attributes, "features": list(features)}}
     manifest |= {"machine": {"device": "cpu", "probe": "0"}, "steps": [], "findings": [], "files": {}, "contents": {}}
     bundle = Forged(folder, manifest | {"evidence_digest": "", "digest": "", "report_sha256": None})
@@ -342,6 +342,8 @@ def _explained(rng, rows, logits, shape, better):
         "rows": rows, "targets": logits[rows].argmax(1), "values": values, "by_feature": values.reshape(len(rows), -1),
         "measured-deletion": np.stack([chance - gap, chance], axis=1),
         "measured-insertion": np.stack([chance + gap, chance], axis=1),
+        "curves-deletion": curves(np.stack([chance - gap, chance], axis=1), logits[rows].max(1)),
+        "curves-insertion": curves(np.stack([chance + gap, chance], axis=1), logits[rows].max(1), at=-1),
     }  # fmt: skip
 
 

@@ -226,7 +226,7 @@ def test_a_graph_is_shown_with_its_edges_and_those_that_were_flipped(show, bundl
         "the edges that GradArgmax moved; radius: 2",
     ):
         assert caption in said
-    assert len(app.image) == 4
+    assert len(app.image) == 5
     robustness = text(show(bundles.graph.folder.parent, "robustness"))
     assert "first broken at 1 edge" in robustness
     assert "eps 1" not in robustness

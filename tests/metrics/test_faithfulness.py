@@ -184,3 +184,18 @@ def test_attributions_at_a_position_sum_to_the_output_minus_that_of_the_referenc
     residual, promised = Completeness()(model, attribution).evidence[0].tolist()
     assert promised == pytest.approx(float(((x - space.reference.mean(0)) @ weights)[0, 3]))
     assert residual < 1e-9
+
+
+@pytest.mark.parametrize("metric", [Deletion(steps=3), Insertion(steps=3), Deletion(steps=20)])
+def test_curves_have_the_whole_input_at_one_end_and_the_evidence_is_the_area_under_them(metric):
+    weights = torch.tensor([4.0, 3.0, 2.0, 1.0])
+    model = Model(
+        forward=lambda x: torch.stack([x @ weights, 0 * x[:, 0]], 1), space=Space(reference=torch.zeros(1, 4))
+    )
+    found = InputXGradient()(model, torch.ones(2, 4), torch.tensor([0, 0]))
+    curves = metric.curves(model, found)
+    assert curves.shape == (2, 3, metric.steps + 1)
+    first, last = (10.0, 0.0) if metric.whole == "start" else (0.0, 10.0)
+    assert torch.equal(curves[:, :2, 0], torch.full((2, 2), first))
+    assert torch.equal(curves[:, :2, -1], torch.full((2, 2), last))
+    assert torch.allclose(torch.trapezoid(curves[:, :2], curves[:, 2:], dim=2), metric(model, found).evidence)

@@ -5,7 +5,7 @@ import streamlit as st
 from probe.audit import reading
 from probe.audit.reading import CHAPTERS
 from probe_dashboards import widgets
-from probe_dashboards.views import explained, quality, ran, robustness, summary, together
+from probe_dashboards.views import curved, explained, quality, ran, robustness, summary, together
 from probe_dashboards.views.runs import Opened
 from probe_dashboards.views.words import md
 
@@ -38,8 +38,18 @@ def draw(opened: Opened) -> None:
         widgets.method_table(opened, "explainer", ranks, "The rank of each method by each measure")
     if metrics := quality.metrics(bundle):
         _spread(opened, metrics)
+    if metrics := curved.metrics(bundle):
+        _curves(opened, metrics)
     if together.shown(bundle):
         _together(opened)
+
+
+def _curves(opened: Opened, metrics: dict[str, str]) -> None:
+    bundle = opened.bundle
+    widgets.section("As features are removed or added", "curves")
+    metric = widgets.control(opened, "curve", "Measure of the curves", metrics)
+    widgets.figure(opened, "moved", curved.said(bundle, metric), metric, width=560)
+    widgets.behind(opened, curved.panel(bundle, metric))
 
 
 def _together(opened: Opened) -> None:

@@ -1,16 +1,28 @@
 """Why this answer, do the methods agree, which rows are alike, and how little changes it?"""
 
+from functools import partial
 from math import isfinite
 
 import streamlit as st
 
-from probe.audit import Bundle
+from probe.audit import Bundle, reading
 from probe.audit.reading import CHAPTERS, why_not_kept
 from probe.formatting import share
 from probe.text import visible
 from probe_dashboards import widgets
 from probe_dashboards.screens import filtering
-from probe_dashboards.views import attacked, before_after, examples, explained, instance, near, robustness, together
+from probe_dashboards.views import (
+    attacked,
+    before_after,
+    curved,
+    examples,
+    explained,
+    instance,
+    near,
+    robustness,
+    together,
+)
+from probe_dashboards.views.panels import Panel
 from probe_dashboards.views.runs import Opened
 from probe_dashboards.views.words import NO_BREAK, md
 
@@ -145,9 +157,24 @@ def _explanations(opened: Opened, row: int) -> None:
         st.subheader("Can they be relied on here?", anchor=False)
         widgets.method_table(opened, "explainer", own, "Quality of each method for this example and on average")
     widgets.behind(opened, behind["explanations"])
+    if curved.metrics(bundle):
+        label = "How the output changes, in the order of each method and in random ones"
+        widgets.part("curves", "As features are removed or added", label, partial(_curves, opened, row), "curve")
     if len(methods) < 2:
         return
-    widgets.section("Do they agree?", "agreement")
+    agreement = partial(_agreement, opened, row, behind["agreement"])
+    widgets.part("agreement", "Do they agree?", "Rank correlation and top features of each two methods", agreement)
+
+
+def _curves(opened: Opened, row: int) -> None:
+    bundle = opened.bundle
+    metric = widgets.control(opened, "curve", "Measure of the curves", curved.metrics(bundle))
+    widgets.figure(opened, "moved", curved.said(bundle, metric, row), metric, str(row), width=560)
+    widgets.behind(opened, curved.panel(bundle, metric, row))
+
+
+def _agreement(opened: Opened, row: int, panel: Panel) -> None:
+    bundle = opened.bundle
     widgets.method_table(opened, "explainer", explained.agreement(bundle, row), "Rank correlation between methods")
     st.caption("Spearman's rank correlation of the values by feature: 1 is the same order, 0 is no relation.")
     widgets.method_table(
@@ -156,7 +183,7 @@ def _explanations(opened: Opened, row: int) -> None:
     st.caption(
         f"How many of the (at most {explained.TOP}) features with the largest values two methods have in common."
     )
-    widgets.behind(opened, behind["agreement"])
+    widgets.behind(opened, panel)
 
 
 def _explanation(opened: Opened, row: int, method: str, name: str, shown: str) -> None:
@@ -166,17 +193,22 @@ def _explanation(opened: Opened, row: int, method: str, name: str, shown: str) -
         st.html(text)
         return
     caption = ": ".join(filter(None, (visible(name), explained.scale(opened.bundle, row, method, shown))))
-    width = instance.drawer(opened.bundle).pixels[1]
-    widgets.figure(opened, "explained", caption, str(row), method, shown, width=width)
+    widgets.figure(opened, "explained", caption, str(row), method, shown, width="stretch")
 
 
 def _near(opened: Opened, row: int) -> None:
     """The rows that are most like this one."""
-    bundle, found = opened.bundle, near.found(opened.bundle, row)
-    widgets.section("The nearest rows", "near")
+    title, found = "The nearest rows", near.found(opened.bundle, row)
     if found is None:
-        st.text(near.why_none(bundle, row))
-        return
+        widgets.section(title, "near")
+        st.text(near.why_none(opened.bundle, row))
+    else:
+        draw = partial(_found, opened, row, found)
+        widgets.part("near", title, "Those with the same answer and those with another", draw)
+
+
+def _found(opened: Opened, row: int, found: reading.Near) -> None:
+    bundle = opened.bundle
     st.markdown(md(near.said(bundle, found)))
     for side, title in near.sides(bundle).items():
         if rows := getattr(found, side):
@@ -186,11 +218,17 @@ def _near(opened: Opened, row: int) -> None:
 
 
 def _attack(opened: Opened, row: int) -> None:
-    bundle, attacks = opened.bundle, attacked.attack_titles(opened.bundle)
-    widgets.section("Under attack", "attack")
+    title, attacks = "Under attack", attacked.attack_titles(opened.bundle)
     if not attacks:
-        widgets.not_run("An attack", robustness.reason(bundle, "robustness"))
+        widgets.section(title, "attack")
+        widgets.not_run("An attack", robustness.reason(opened.bundle, "robustness"))
         return
+    label = "What each attack does to this example, and to its explanations"
+    widgets.part("attack", title, label, partial(_attacked, opened, row, attacks), "attack", "eps")
+
+
+def _attacked(opened: Opened, row: int, attacks: dict[str, str]) -> None:
+    bundle = opened.bundle
     tried = attacked.smallest_successful_radii(bundle, row)
     widgets.method_table(opened, "attack", tried, "The smallest radius that flips this example")
     with st.container(horizontal=True):
@@ -242,7 +280,7 @@ def _before_after(opened: Opened, row: int, attack: str, eps: str) -> None:
                         st.caption(md(caption))
                     else:
                         widgets.figure(
-                            opened, "before_after", caption, str(row), attack, eps, method, when, width=width
+                            opened, "before_after", caption, str(row), attack, eps, method, when, width="stretch"
                         )
     widgets.method_table(
         opened, "explainer", before_after.agreement(bundle, row, attack, eps), "Agreement before and after"

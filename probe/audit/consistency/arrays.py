@@ -8,6 +8,7 @@ from probe.audit.bundle import Bundle
 from probe.audit.consistency.attacks import check_attack, check_families
 from probe.audit.consistency.certificates import check_certificate
 from probe.audit.consistency.counterfactuals import check_counterfactual
+from probe.audit.consistency.curves import check_curves
 from probe.audit.consistency.declared import check_declared
 from probe.audit.consistency.explanations import check_again, check_explanation, check_instances
 from probe.audit.consistency.parts import Array, are_same, expect
@@ -25,7 +26,7 @@ NORMS = ("l1", "l2", "linf")
 KINDS: Mapping[str, tuple[Callable[[Step], None], ...]] = {
     "predictions": (check_readings,),
     "instances": (check_instances, check_readings),
-    "explainer": (check_explanation, check_readings, check_sums),
+    "explainer": (check_explanation, check_readings, check_curves, check_sums),
     "attack": (check_attack, check_again, check_readings),
     "label attack": (check_attack, check_again, check_readings),
     "counterfactual": (check_counterfactual, check_readings),

@@ -9,6 +9,7 @@ from probe.audit.reading.attacked import ALL, Attacks, Curve, Point, Tried, atta
 from probe.audit.reading.bracketed import Bracket, bracketed, brackets, brackets_of
 from probe.audit.reading.chapters import APART, ASPECTS, CALIBRATED, CHAPTERS, Chapter, Register, performance, register
 from probe.audit.reading.costs import Cost, costs, total
+from probe.audit.reading.curved import CURVES_NOTE, curved, curves
 from probe.audit.reading.decided import (
     MATRIX,
     Decided,
@@ -66,6 +67,7 @@ __all__ = [
     "ASSUMED",
     "CALIBRATED",
     "CHAPTERS",
+    "CURVES_NOTE",
     "MATRIX",
     "RATES",
     "SWARM_NOTE",
@@ -128,6 +130,8 @@ __all__ = [
     "compared_by",
     "confusion",
     "costs",
+    "curved",
+    "curves",
     "cut",
     "decided",
     "decides",

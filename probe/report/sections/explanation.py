@@ -1,6 +1,6 @@
 """Attributions of a few rows, and how reliable each method is."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from markupsafe import Markup
@@ -8,11 +8,14 @@ from markupsafe import Markup
 from probe import plots
 from probe.audit.bundle import Bundle, Stored
 from probe.audit.reading import (
+    CURVES_NOTE,
     SWARM_NOTE,
     Ranked,
     answered,
     between,
     captioned,
+    curved,
+    curves,
     fitted,
     kept,
     measured,
@@ -40,6 +43,8 @@ def section(bundle: Bundle) -> Section:
         blocks.append(_methods(bundle))
     if found := ranked(bundle):
         blocks.append(_ranks(found))
+    if found_curves := curved(bundle):
+        blocks.append(_curves(bundle, found_curves))
     if ran and bundle.has("arrays/instances.npz"):
         blocks += _together(bundle)
         blocks += _instances(bundle, {title_of(bundle.manifest, step): bundle.arrays(step.name) for step in ran})
@@ -76,6 +81,24 @@ def _ranks(found: Sequence[Ranked]) -> Table:
         for each in found
     ]
     return Table(columns, rows, ranks_note(found), numeric=columns[1:])
+
+
+def _curves(bundle: Bundle, metrics: Mapping[str, str]) -> Figure:
+    """The output as features are removed or added, by the order of each explainer and by random ones."""
+    panels, rows = [], []
+    for metric, how in metrics.items():
+        found = curves(bundle, metric)
+        drawn = {name: (each["share"], each["own"], each["random"]) for name, each in found.items()}
+        ax = plots.moved(drawn, how=how, title=words(metric))
+        panels.append(panel(ax, f"The output as features are {how}, by method: {words(metric)}", f"curves-{metric}"))
+        for name, each in found.items():
+            half = each.iloc[int((each["share"] - 0.5).abs().argmin())]
+            ends = (each["own"].iloc[0], half["own"], half["random"], each["own"].iloc[-1])
+            rows.append((words(metric), name, *(number(float(end)) for end in ends)))
+    columns = ("measure", "method", "at the start", "half way", "half way, random orders", "at the end")
+    table = Table(columns, rows, "The output at three points of each curve", numeric=columns[2:], folded=True)
+    how = " or ".join(dict.fromkeys(metrics.values()))
+    return Figure(panels, CURVES_NOTE.format(moved=how), table, "As features are removed or added", size="half")
 
 
 def _instances(bundle: Bundle, methods: dict[str, Stored]) -> list[Block]:

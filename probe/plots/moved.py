@@ -1,0 +1,52 @@
+"""The output of a model as features are removed or added one after another."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import PercentFormatter
+from numpy.typing import ArrayLike
+
+from probe.palette import CATEGORIES, INK, LINES, MUTED
+from probe.plots.canvas import new_axes
+from probe.plots.style import NORMAL, SMALL, safe_label, style_axes
+
+
+def moved(
+    curves: Mapping[str, tuple[ArrayLike, ArrayLike, ArrayLike]],
+    *,
+    how: str = "removed",
+    title: str = "",
+    ax: Axes | None = None,
+) -> Axes:
+    """The output against the share of features that are removed or added, method beside method.
+
+    Args:
+        curves: by name of the method; the share, the output in the method's order, and in random ones, which is grey.
+        how: what is done with features.
+        title: drawn above.
+        ax: where to draw; Axes of their own unless given.
+
+    Example:
+        >>> moved({"Saliency": ([0, 1], [0.9, 0.1], [0.9, 0.1])}).get_xlabel()
+        'share of features removed'
+    """
+    ax = style_axes(new_axes(4.8, 3.1) if ax is None else ax)
+    chance: list[np.ndarray[tuple[int, ...], np.dtype[np.float64]]] = []
+    for index, (name, curve) in enumerate(curves.items()):
+        share, own, random = (np.asarray(part, dtype=float) for part in curve)
+        if not any(np.allclose(random, other) for other in chance if other.shape == random.shape):
+            label = None if chance else "random order"
+            ax.plot(share, random, color=MUTED, linestyle=":", linewidth=1.5, label=label)
+            chance.append(random)
+        colour, dash = CATEGORIES[index % len(CATEGORIES)], LINES[index % len(LINES)]
+        ax.plot(share, own, color=colour, linestyle=dash, linewidth=1.7, label=safe_label(name))
+    ax.set_xlim(-0.01, 1.01)
+    ax.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    ax.set_xlabel(safe_label(f"share of features {how}"), fontsize=NORMAL, color=INK)
+    ax.set_ylabel("output", fontsize=NORMAL, color=INK)
+    if curves:
+        ax.legend(fontsize=SMALL, labelcolor=INK, frameon=False, loc="best", handlelength=2.6)
+    if title:
+        ax.set_title(safe_label(title, 60), fontsize=NORMAL, color=INK, loc="left", pad=5)
+    return ax
