@@ -21,6 +21,7 @@ SCRIPTS = {
     "black_box": ("torchattacks", "foolbox", "art"),
     "auto_attack": ("torchattacks",),
     "fairness": ("fairlearn",),
+    "trainers": ("lightning",),
     "memory": ("captum", "torchattacks", "foolbox"),
     "growth": (),
     "engines": (),

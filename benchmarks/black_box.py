@@ -1,6 +1,7 @@
 """Square, Carlini-Wagner and HopSkipJump beside torchattacks, foolbox and ART at the same strength, to JSON.
 
-    python -m benchmarks.black_box
+    python -m benchmarks.black_box          # 100 images, medians of three
+    python -m benchmarks.black_box 40 1     # of 40 images and one run, for little time
 
 Square: the same radius and queries; lower is better where images stand. The other two minimise the L2 change at the
 same steps, rounds or queries; the median length of what each finds is compared, and lower is better. Every row that
@@ -26,6 +27,7 @@ from probe.contracts import Attack
 PEERS = ("torchattacks", "foolbox", "art")
 NETWORK, EPS, RATE = "fashion-cnn", 0.05, 0.05
 QUERIES, STEPS, ROUNDS = 1000, 100, 5
+LIGHT = 60, 2, 1
 Side = Callable[[Tensor, Tensor], Tensor]
 Make = Callable[[Model, Counted], Side]
 
@@ -115,7 +117,7 @@ def beside(images: int, repeats: int, made: dict[str, dict[str, Make]]) -> dict[
     """Of each attack what every side that is installed reaches, and the seconds and rows that it takes."""
     model, data = zoo.load(NETWORK), zoo.data("fashion-mnist", split="test")[slice(0, images)]
     told: dict[str, dict[str, Any]] = {}
-    for name, makes in made.items():
+    for (name, makes), light in zip(made.items(), attacks(*LIGHT).values(), strict=True):
         nets = {side: Counted(model.forward).eval() for side in makes if side == "probe" or there([side])}
         sides = {side: makes[side](model, net) for side, net in nets.items()}
         calls = {
@@ -123,9 +125,9 @@ def beside(images: int, repeats: int, made: dict[str, dict[str, Make]]) -> dict[
         }
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of the peers
-            for side, attack in sides.items():  # they take long, so one image warms up
-                attack(data.inputs[:1], data.labels[:1])
-                nets[side].rows = 0
+            for side, net in nets.items():  # one image and few queries warm up
+                light[side](model, net)(data.inputs[:1], data.labels[:1])
+                net.rows = 0
             moved, seconds = in_turn(calls, max(1, repeats), warm=False)
         told[name] = {
             side: found_by(model, data.inputs, data.labels, moved[side].float())

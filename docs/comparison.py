@@ -164,6 +164,20 @@ def of_groups(told: dict[str, Any]) -> Iterator[tuple[str, ...]]:
             )
 
 
+def of_training(told: dict[str, Any]) -> Iterator[tuple[str, ...]]:
+    """Trainings beside lightning, with the loss of the validation rows after the last epoch."""
+    for network, found in told["networks"].items():
+        ours, peer = (found["sides"][side] for side in ("probe", "lightning"))
+        epochs = f"{found['epochs']} epoch" + "s" * (found["epochs"] > 1)
+        yield (
+            f"training of `{network}`, {epochs} of {found['rows']:,} rows",
+            f"{seconds(ours['seconds'])}, loss {ours['loss']:.4f}",
+            f"lightning {seconds(peer['seconds'])}, loss {peer['loss']:.4f}",
+            times(ours["seconds"] / peer["seconds"]),
+            "",
+        )
+
+
 TITLES = {
     "smooth_grad": "SmoothGrad of 50 copies", "grad_cam": "GradCAM", "lrp": "LRP by the epsilon rule",
     "occlusion": "Occlusion, 4 x 4 by 2", "integrated_gradients": "IntegratedGradients to 1 % of the sum",
@@ -173,7 +187,7 @@ TITLES = {
 # What is written where its file is there.
 OTHERS = {
     "images": of_explanations, "pgd": of_attacks, "black_box": of_queries, "bounds": of_bounds, "quality": of_metrics,
-    "fairness": of_groups,
+    "fairness": of_groups, "trainers": of_training,
 }  # fmt: skip
 
 

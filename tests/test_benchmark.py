@@ -3,7 +3,7 @@
 import pytest
 
 from benchmarks import __main__ as benchmark
-from benchmarks import answers, beside, black_box, bounds, fairness, growth, images, quality, sides
+from benchmarks import answers, beside, black_box, bounds, fairness, growth, images, quality, sides, trainers
 from benchmarks.pgd import EPS
 
 
@@ -53,6 +53,23 @@ def test_a_query_attack_that_finds_less_or_leaves_its_ball_is_wrong():
     assert len(list(black_box.wrong({"Square": {"probe": one(6, 1.0), "art": one(2, 1.0)}}))) == 1
     assert len(list(black_box.wrong({"Square": {"probe": one(5, 1.0, 0.06)}}))) == 1
     assert len(list(black_box.wrong({"HopSkipJump": {"probe": one(0, 2.0, 0.5), "art": one(0, 1.0)}}))) == 1
+
+
+def test_a_training_that_ends_elsewhere_than_lightnings_is_wrong():
+    def told(loss: float) -> dict[str, object]:
+        return {"net": {"sides": {"probe": {"loss": loss}, "lightning": {"loss": 0.5}}}}
+
+    assert list(trainers.wrong(told(0.5))) == []
+    assert list(trainers.wrong(told(0.52))) == ["net has a loss of 0.5200 after training, and 0.5000 by lightning"]
+    assert list(trainers.wrong(told(float("nan"))))
+
+
+def test_rows_come_in_another_order_in_each_epoch_and_in_the_same_in_each_run():
+    order, again = trainers.Order(20), trainers.Order(20)
+    first, second = list(order), list(order)
+    assert first != second
+    assert sorted(first) == sorted(second) == list(range(20))
+    assert [list(again), list(again)] == [first, second]
 
 
 def test_sides_run_in_turn_and_slopes_are_those_of_powers():
