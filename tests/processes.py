@@ -7,17 +7,21 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Mapping, Sequence
+from functools import partial
 from multiprocessing.forkserver import ensure_running
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import pytest
 
 _FORKED = multiprocessing.get_context("forkserver")
 LOADED = ["torch._dynamo", "pandas", "safetensors.torch", "probe.audit.runner", "tests.models.test_workers"]
 _FORKED.set_forkserver_preload(LOADED)
+UNWRITTEN = "from probe.report import blocks; blocks.to_svg = lambda ax, **how: '<svg></svg>'"
 
 
 def start(code: str, *arguments: object, said: Path, environment: Mapping[str, str] = {}) -> BaseProcess:
@@ -48,9 +52,16 @@ class Started:
         return self._process.exitcode
 
 
+class Branch(subprocess.Popen):
+    """`subprocess.Popen` of `python -m`, a child of this process that goes on with what is loaded here."""
+
+    def __init__(self, command: Sequence[str], **how: Any) -> None:
+        super().__init__(command, preexec_fn=partial(_branch, command), **how)
+
+
 def signalled(command: Sequence[object], at: str, number: int, *, said: Path) -> int | None:
-    """Run a command of probe and send it a signal once it has said something; its exit code."""
-    process = start("from probe.cli import main; main()", *command, said=said)
+    """Run a command of probe and send it a signal once it has said something; its exit code. Figures are not drawn."""
+    process = start(f"{UNWRITTEN}; from probe.cli import main; main()", *command, said=said)
     end = time.monotonic() + 120
     while at not in (said.read_text() if said.exists() else ""):
         assert process.is_alive(), said.read_text()
@@ -87,6 +98,27 @@ def _run(command, said, environment, path, folder, parent):
     with Path(said).open("w") as file:
         os.dup2(file.fileno(), 2)
     _become(command)
+
+
+def _branch(command: Sequence[str]) -> None:
+    """Be the module that the command names, in a process that has just been forked, and end with it."""
+    import torch
+
+    code = 1
+    try:
+        os.closerange(3, os.sysconf("SC_OPEN_MAX"))  # the last tells this process's parent that it has begun
+        sys.stdin, sys.stdout, sys.stderr = map(os.fdopen, range(3), "rww")
+        torch.set_num_threads(1)  # other threads are not there after a fork
+        runpy.run_module(command[-1], run_name="__main__")
+        code = 0
+    except SystemExit as end:
+        code = end.code or 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        os._exit(code)
 
 
 def _become(command: Sequence[str]) -> None:

@@ -80,25 +80,20 @@ def test_several_networks_are_trained_one_after_the_other(probe, place, monkeypa
 
 
 @pytest.mark.slow
-def test_seeds_trained_at_once_are_those_of_one_after_the_other(probe, place, monkeypatch):
+def test_seeds_trained_at_once_are_those_of_one_after_the_other_and_are_found_by_the_same_command(
+    probe, place, monkeypatch
+):
     monkeypatch.setattr(processes, "subprocess", FORKED)
     monkeypatch.setattr(processes, "can_fork", lambda: False)
     (place / "t.csv").write_text(table())
-    for name, more in (("one", ()), ("two", ("--engine", "processes", "--workers", "2"))):
-        probe("train", "people", "--data", "t.csv", *FEW, "--seeds", "2", "--out", name, *more, code=0)
+    asked = ("train", "people", "--data", "t.csv", *FEW, "--seeds", "2", "--out")
+    probe(*asked, "one", code=0)
+    at_once = probe(*asked, "two", "--engine", "processes", "--workers", "2", code=0)
+    assert "people seed 1: done" in at_once.stderr
     for weights in ("model.safetensors", "seed-1/model.safetensors"):
         assert (place / "one" / weights).read_bytes() == (place / "two" / weights).read_bytes()
-
-
-@pytest.mark.slow
-def test_networks_trained_at_once_are_found_by_the_same_command(probe, place, monkeypatch):
-    monkeypatch.setattr(processes, "subprocess", FORKED)
-    monkeypatch.setattr(processes, "can_fork", lambda: False)
-    asked = ("train", "german-mlp", "compas-mlp", "--epochs", "1")
-    said = probe(*asked, "--engine", "processes", "--workers", "2", code=0)
-    assert "german-mlp seed 0: done" in said.stderr
-    before = (place / "trained/compas-mlp/card.json").read_bytes()
-    again = probe(*asked, code=0)
-    assert again.stdout == said.stdout
+    cards = [(place / "two" / card).read_bytes() for card in ("card.json", "seed-1/card.json")]
+    again = probe(*asked, "two", code=0)
+    assert again.stdout == at_once.stdout
     assert "epoch" not in again.stderr
-    assert (place / "trained/compas-mlp/card.json").read_bytes() == before
+    assert [(place / "two" / card).read_bytes() for card in ("card.json", "seed-1/card.json")] == cards

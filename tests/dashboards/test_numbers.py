@@ -6,8 +6,9 @@ import pytest
 from probe_dashboards.views import attacked, examples, instance
 
 from probe.formatting import number
-from probe.report import render
+from probe.report import blocks, render
 from tests.dashboards.test_pages import show
+from tests.figures import unwritten
 from tests.test_regression import SLOPES, X, Y, audited
 
 __all__ = ["audited", "show"]
@@ -29,8 +30,8 @@ def test_the_viewer_calls_an_answer_right_within_the_tolerance_and_asks_for_no_c
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("written")
-def test_report_and_viewer_say_the_answer_before_an_attack_and_no_probability_of_a_number(audited):
+def test_report_and_viewer_say_the_answer_before_an_attack_and_no_probability_of_a_number(audited, monkeypatch):
+    monkeypatch.setattr(blocks, "to_svg", unwritten)
     bundle = audited[1]
     attack = bundle.arrays("attack-pgd")
     broken = int(attack["success"][1].argmax())

@@ -1,7 +1,5 @@
 """A study computes again what was computed by other code."""
 
-import subprocess
-import sys
 from dataclasses import dataclass
 
 import pytest
@@ -14,6 +12,7 @@ from probe.explainers import Saliency
 from probe.goals import Shift, Targeted
 from probe.metrics import GoalReached, Sparseness
 from probe.study.code import coded
+from tests.processes import start
 
 SPACE = Space(reference=torch.zeros(1, 2))
 MODEL = Model(forward=lambda x: 4 * x, space=SPACE)
@@ -65,10 +64,10 @@ def test_an_edited_method_is_computed_again_and_an_unchanged_one_is_not(tmp_path
 
 
 @pytest.mark.slow
-def test_the_digest_of_code_is_that_of_other_processes_and_probes_own_methods_have_none():
-    said = "from tests.study.test_code import *; print(coded(brightness(1))[0])"
-    there = subprocess.run([sys.executable, "-c", said], capture_output=True, text=True, check=True)
-    assert (there.stdout.strip(),) == coded(brightness(1)) != coded(brightness(3))
+def test_the_digest_of_code_is_that_of_other_processes_and_probes_own_methods_have_none(tmp_path):
+    told = "import sys; from tests.study.test_code import *; print(coded(brightness(1))[0], file=sys.stderr)"
+    start(told, said=tmp_path / "said").join()  # its hashes of strings are others
+    assert ((tmp_path / "said").read_text().strip(),) == coded(brightness(1)) != coded(brightness(3))
     assert coded(Saliency()) == coded(FGSM(goal=Targeted())) == ()
 
 
