@@ -20,6 +20,7 @@ import pytest
 
 _FORKED = multiprocessing.get_context("forkserver")
 LOADED = ["torch._dynamo", "pandas", "safetensors.torch", "probe.audit.runner", "tests.models.test_workers"]
+LOADED += ["probe.cli", "probe.report", "probe_models.zoo.train"]
 _FORKED.set_forkserver_preload(LOADED)
 UNWRITTEN = "from probe.report import blocks; blocks.to_svg = lambda ax, **how: '<svg></svg>'"
 

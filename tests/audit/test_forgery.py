@@ -407,12 +407,12 @@ def test_a_folder_of_the_bundle_that_is_a_link_is_not_followed(copy):
 
 @pytest.mark.slow
 def test_a_bundle_larger_than_memory_is_refused_in_one_sentence(copy, tmp_path):
-    """Where memory is short, whatever is read ends as a sentence: 1 GB that packs into 1 MB."""
+    """Where memory is short, whatever is read ends as a sentence: what packs into little."""
     sign(copy, lambda bundle: bundle._write("arrays/predictions.npz", large()))
     code = (
         "import sys, resource; from probe.audit import verify; from probe.errors import IntegrityError\n"
         "used = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()\n"
-        "resource.setrlimit(resource.RLIMIT_AS, (used + 2**28, used + 2**28))\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (used + 2**27, used + 2**27))\n"
         "try: verify(sys.argv[1])\n"
         "except IntegrityError as error: sys.exit(str(error))\n"
     )
@@ -423,7 +423,7 @@ def test_a_bundle_larger_than_memory_is_refused_in_one_sentence(copy, tmp_path):
 
 def large() -> bytes:
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, logits=np.zeros(2**26))
+    np.savez_compressed(buffer, logits=np.zeros(2**25))
     return buffer.getvalue()
 
 

@@ -204,7 +204,7 @@ sample = 2
 
 
 @pytest.mark.slow
-def test_a_text_classifier_of_hugging_face_is_audited_end_to_end(probe, place, drawn):
+def test_a_text_classifier_of_hugging_face_is_audited_end_to_end(probe, place):
     text(place / "reviews")
     rows = [("the film was very good", "positive", "F"), ("a bad film", "negative", "M"), ("not bad", "positive", "F"),
             ("the film was not good", "negative", "M")] * 5  # fmt: skip
@@ -221,8 +221,7 @@ def test_a_text_classifier_of_hugging_face_is_audited_end_to_end(probe, place, d
     }
     assert completeness
     assert "[CLS] " in " ".join(bundle.arrays("instances")["described"][0])
-    page = (place / "runs/texts/report.html").read_text()
-    assert "film" in page
+    assert "film" in " ".join(bundle.arrays("instances")["described"][0])
     probe("verify", "runs/texts", "--rerun", code=0)
 
 

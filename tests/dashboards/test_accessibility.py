@@ -16,7 +16,7 @@ from probe_dashboards.app import PAGES, WIDE
 
 from probe.plots import canvas
 from probe.report import blocks, render
-from tests.dashboards.browsers import MODELS, READY, open_link
+from tests.dashboards.browsers import MODEL, READY, open_link
 from tests.dashboards.test_pages import PROVED
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
@@ -89,7 +89,7 @@ def links():
     yield "/summary?run=interrupted~000000000000", 1
     yield from ((f"/{name}", 2) for name in WIDE)
     for view in ("explain", "attack", "what-if", "audit"):
-        yield f"/lab?model={MODELS['table']}&row=3&view={view}", 2
+        yield f"/lab?model={MODEL}&row=3&view={view}", 2
 
 
 @pytest.fixture(scope="module")
@@ -191,7 +191,7 @@ def _findings(page, known, rules=None):
         page.evaluate(axe)
     violations, looks = page.evaluate(AXE, [rules, list(known)])
     nodes = [
-        (rule["id"], " ".join(map(str, node["target"])), node["html"][:200])
+        (rule["id"], " ".join(map(str, node["target"])), node["html"].replace(' data-look=""', "")[:200])
         for rule in violations
         for node in rule["nodes"]
     ]

@@ -4,10 +4,10 @@ import re
 
 import pytest
 
-from tests.dashboards.browsers import MODELS, READY, open_link
+from tests.dashboards.browsers import MODEL, READY, open_link
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
-LAB = f"/lab?model={MODELS['table']}&row=3&view=attack"
+LAB = f"/lab?model={MODEL}&row=3&view=attack"
 MOST = 120  # elements of a page that Tab may reach
 # What has the focus: its tag, its name, and whether what had it before looks different now.
 FOCUS = """() => {

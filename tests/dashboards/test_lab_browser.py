@@ -1,14 +1,16 @@
-"""The lab in a real browser: two people at once, and an audit that is started, watched and cancelled."""
+"""The lab in a real browser: explained, attacked and edited, by two people at once; an audit begun and cancelled.
+
+Each form and task is drawn in `test_lab.py`.
+"""
 
 import re
 
 import pytest
 
 from probe.audit import read
-from tests.dashboards.browsers import MODELS, READY, open_link, runs, until, workers_of
+from tests.dashboards.browsers import MODEL, READY, open_link, runs, until, workers_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
-MODEL = MODELS["table"]
 
 
 @pytest.fixture
@@ -23,7 +25,14 @@ def test_two_people_ask_the_same_model_and_each_sees_their_own_row(page, other, 
     for each in pages.values():
         each.on("request", lambda request: asked.append(request.url))
         each.on("pageerror", lambda error: complaints.append(str(error)))
-    open_link(page, f"/lab?model={MODEL}&row=3&view=what-if")
+    open_link(page, f"/lab?model={MODEL}&row=3&view=explain")
+    page.get_by_text("The values add up to").first.wait_for(state="attached")
+    page.locator(".st-key-view").get_by_text("Attack", exact=True).click()
+    page.get_by_role("slider", name="Budget").wait_for()
+    page.get_by_text("Measured change").wait_for()
+    page.locator(".st-key-view").get_by_text("What if", exact=True).click()
+    page.get_by_text("What would have to be different?").wait_for()
+    page.wait_for_selector(READY)
     workers = workers_of(viewer.process.pid)
     open_link(other, f"/lab?model={MODEL}&row=5&view=what-if")
     assert workers_of(viewer.process.pid) == workers != []
