@@ -19,7 +19,8 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shuti
 LONG = 120_000  # milliseconds until a page is there, or a model has answered, on a busy machine
 QUIET = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
 QUIET += "--disable-component-update --disable-sync"
-READY = "[data-testid=stApp][data-test-script-state=notRunning]"
+APP = "[data-testid=stApp]"
+READY = f"{APP}[data-test-script-state=notRunning]"
 # Go there; whether the page has begun to change: where a script was running, it may go on with the new link unseen.
 GO = """link => new Promise(begun => {
   const app = document.querySelector('[data-testid=stApp]');
@@ -103,7 +104,7 @@ def page(tab):
 
 def open_link(page, link: str) -> None:
     """Open a page as a step back in the browser would: to load the viewer anew takes longer than to draw most pages."""
-    if not (page.evaluate("'still' in window") and page.evaluate(GO, link)):
+    if not (page.evaluate(f"'still' in window && !!document.querySelector('{APP}')") and page.evaluate(GO, link)):
         page.goto(link)
     page.get_by_text("What this does not show").first.wait_for()
     page.wait_for_selector(READY)
