@@ -1,4 +1,4 @@
-"""Figures of reports and viewer that are made, and neither laid out nor written, which takes most of a page's time.
+"""Figures of reports that are made, and neither laid out nor written, which takes most of a page's time.
 
 A module that imports `figures_unwritten` has it for all its tests, a `conftest.py` for all tests of its folder.
 """
@@ -19,10 +19,8 @@ def unwritten(ax, **how) -> str:
 
 @pytest.fixture(scope="module", autouse=True)
 def figures_unwritten() -> Iterator[None]:
-    from probe import plots
     from probe.report import blocks
 
     with pytest.MonkeyPatch.context() as patch:
-        for drawing in (plots, blocks):
-            patch.setattr(drawing, "to_svg", unwritten)
+        patch.setattr(blocks, "to_svg", unwritten)
         yield

@@ -9,11 +9,10 @@ import torch
 from probe_dashboards import figures
 from probe_dashboards.views import attacked, before_after
 
-from probe import explainers, plots
+from probe import explainers
 from probe.audit import reading, run, verify
 from probe.audit.reading import agreement
 from probe.errors import IntegrityError
-from probe.plots import canvas
 from probe.report import render, sections
 from probe.statistics import ranks
 from tests.audit.conftest import images, small_plan
@@ -133,7 +132,7 @@ def test_a_plan_that_keeps_no_inputs_keeps_values_by_feature_alone(tmp_path):
     assert "rank correlation" in render(bundle)
 
 
-def test_instance_and_report_show_both_on_one_scale(broken, monkeypatch):
+def test_instance_and_report_show_both_on_one_scale(broken):
     row = _row(broken)
     app = opened(broken.folder.parent, "instance", row=str(row))
     assert "Explanations before and after" in [each.value for each in app.header]
@@ -143,7 +142,6 @@ def test_instance_and_report_show_both_on_one_scale(broken, monkeypatch):
     drawn = [before_after.drawn(broken, row, "fgsm", eps, method) for method in ("saliency", "input_x_gradient")]
     assert len({values.limit for pair in drawn for _, values in pair}) == 1
     assert all(np.abs(values.by_feature).sum() == pytest.approx(1) for pair in drawn for _, values in pair)
-    monkeypatch.setattr(plots, "to_svg", canvas.to_svg)
     before, after = (
         figures.svg("before_after", broken, "#000000", str(row), "fgsm", eps, "saliency", when)
         for when in before_after.WHEN
