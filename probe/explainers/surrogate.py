@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 from functools import lru_cache
 from math import comb, exp, hypot, sqrt
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from jaxtyping import Float64
 from torch import Tensor
 
 from probe.contracts import Explainer, Need, Sampled
+from probe.errors import RangeError
 from probe.explainers.alike import Active, differs_from_reference
 from probe.explainers.coalitions import Values, coalition_values, every_subset, solve, to_coordinates
 from probe.explainers.pairs import allocate, draw, pairs_of
@@ -23,6 +24,7 @@ Weights = Float64[Tensor, "batch coalitions"]
 Draws = Float64[Tensor, " coalitions"]
 PerRow = Float64[Tensor, " batch"]
 
+_WIDTHS = (0.25, 0.5, 1.0, 2.0, 4.0)  # times kernel_width, of which one is chosen
 _ENTRIES = 2**18  # of the weighted coalitions held at once, 2 MiB: a dozen such arrays stay small beside the network
 
 
@@ -46,8 +48,12 @@ class Lime(Explainer):
     less tells no more than the mean. Where all coalitions are evaluated none is left out, and where pairs are too few
     it is not known.
 
+    With `bandwidth="auto"` five kernels, from a quarter of `kernel_width` to four times it, are fitted to the same
+    samples, at no further evaluation, and each example has the one whose fit tells left-out coalitions best.
+
     Raises:
-        RangeError: if ridge is 0 and there are too few samples for a fit.
+        RangeError: if ridge is 0 and there are too few samples for a fit; with `bandwidth="auto"`, if there are fewer
+            than four for each feature.
         Unsupported: if the space has no reference.
 
     >>> import torch
@@ -63,6 +69,9 @@ class Lime(Explainer):
 
     samples: int = param(1000, "coalitions evaluated, at most", low=2, high=10**7)
     kernel_width: Number = param(0.25, "width of the kernel, in cosine distance", low=1e-6)
+    bandwidth: Literal["given", "auto"] = param(
+        "given", "auto: of widths around kernel_width, the one whose fit tells left-out coalitions best"
+    )
     ridge: Number = param(1.0, "ridge penalty on the coefficients", low=0.0)
     seed: int = param(0, "seed of the sampled coalitions", low=0)
 
@@ -72,6 +81,10 @@ class Lime(Explainer):
         masks, draws = chosen.to(home), expected_draws(chosen, self.samples).to(home)
         values = coalition_values(model, inputs, targets, masks, self.output)
         active = differs_from_reference(model.space, inputs)
+        if self.bandwidth == "auto":
+            slopes, told = self._chosen(masks, draws, values, active)
+            slopes, errors = (to_coordinates(each, model.space, inputs) for each in slopes)
+            return Sampled(slopes, errors, fidelity=told)
         weights = kernel_weights(masks, active, self.kernel_width) * draws
         rows = spans(len(inputs), max(1, _ENTRIES // masks.numel()))
         # Of fewer draws than make pairs, some feature may have been in all, so that no error can be told.
@@ -84,6 +97,32 @@ class Lime(Explainer):
         slopes, errors, told = (torch.cat(each) for each in zip(*found, strict=True))
         slopes, errors = (to_coordinates(each, model.space, inputs) for each in (slopes, errors))
         return Sampled(slopes, errors, fidelity=told)
+
+    def _chosen(
+        self, masks: Presence, draws: Draws, values: Values, active: Active
+    ) -> tuple[tuple[PerFeature, PerFeature], PerRow]:
+        """The coefficients of each example at the width whose fit tells most, their standard errors, and how much."""
+        features, every = masks.shape[1], len(masks) == 2 ** masks.shape[1]
+        if not every and not _in_pairs(features, self.samples):
+            raise RangeError(
+                f'Lime.bandwidth = "auto" leaves coalitions out to choose a width, and of {self.samples} samples for '
+                f'{features} features none can be; set samples to at least {4 * features}, or bandwidth="given"'
+            )
+        if every:  # each is followed by its complement, as where they are drawn
+            half = torch.arange(len(masks) // 2, device=masks.device)
+            order = torch.stack([half, len(masks) - 1 - half], 1).flatten()
+            masks, values, draws = masks[order], values[:, order], draws[order]
+        rows, drawn = list(spans(len(values), max(1, _ENTRIES // masks.numel()))), masks[1::2].cpu()
+        found = []
+        for times in _WIDTHS:
+            weights = kernel_weights(masks, active, times * self.kernel_width) * draws
+            fits = [_ridge_fit(masks, weights[r], values[r], self.ridge, active[r], drawn) for r in rows]
+            found.append([torch.cat(each) for each in zip(*fits, strict=True)])
+        slopes, errors, told = (torch.stack(each) for each in zip(*found, strict=True))
+        # Where no width tells anything, as of an output that never changes, it is the middle one.
+        best = torch.where(told.isnan().all(0), len(_WIDTHS) // 2, told.nan_to_num(-torch.inf).max(0).indices)
+        each = torch.arange(len(best), device=best.device)
+        return (slopes[best, each], torch.zeros_like(errors[0]) if every else errors[best, each]), told[best, each]
 
 
 @lru_cache(maxsize=2)

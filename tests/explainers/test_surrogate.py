@@ -235,5 +235,44 @@ def test_fidelity_is_1_of_a_sum_and_no_more_than_0_of_what_no_sum_tells(samples,
     assert bool(found.isnan()) if low is None else low <= float(found) <= high + 1e-9
 
 
+def test_auto_is_the_width_whose_fit_tells_left_out_coalitions_best(network, rows):
+    model, x, widths = network(6, references=1), rows(6, 6), [0.1, 0.2, 0.4, 0.8, 1.6]
+    found = Lime(bandwidth="auto", kernel_width=0.4, ridge=0.01)(model, x)
+    told = torch.stack([left_out_of_all(model, x, width, 0.01) for width in widths])
+    assert_close(found.fidelity, told.amax(0))
+    given = torch.stack([Lime(kernel_width=width, ridge=0.01)(model, x).values for width in widths])
+    best = told.argmax(0)
+    assert len(best.unique()) > 1
+    assert_close(found.values, given[best, torch.arange(len(x))])
+
+
+def left_out_of_all(model, x, width, ridge):
+    """R squared at each pair of complements of which a fit to all other coalitions knows nothing."""
+    masks = every_subset(6)
+    values = coalition_values(model, x, model.predict(x), masks, "logit")
+    weights = kernel_weights(masks, torch.ones(len(x), 6, dtype=torch.bool), width) * expected_draws(masks, 1000)
+    share, off = weights / weights.sum(1, keepdim=True), torch.zeros_like(values)
+    for one in range(32):
+        rest = torch.ones(64, dtype=torch.bool)
+        rest[[one, 63 - one]] = False
+        fitted = ridge_slopes(masks[rest], weights[:, rest], values[:, rest], ridge, torch.ones(len(x), 6).bool())
+        off[:, ~rest] = (values - fitted @ masks.double().T)[:, ~rest]
+        left = values[:, rest] - fitted @ masks[rest].double().T
+        off[:, ~rest] -= (weights[:, rest] * left).sum(1, keepdim=True) / weights[:, rest].sum(1, keepdim=True)
+    around = values - (share * values).sum(1, keepdim=True)
+    return 1 - (share * off**2).sum(1) / (share * around**2).sum(1)
+
+
+def test_auto_asks_no_more_and_refuses_samples_of_which_none_can_be_left_out(network, rows):
+    model, x = network(12, references=1), rows(3, 12)
+    found, given = (Lime(samples=60, bandwidth=each)(model, x) for each in ("auto", "given"))
+    assert found.cost.forward == given.cost.forward
+    assert bool((found.fidelity >= given.fidelity).all())
+    with pytest.raises(RangeError, match="set samples to at least 48"):
+        Lime(samples=20, bandwidth="auto")(model, x)
+    constant = Model(forward=lambda x: torch.zeros(len(x), 2), space=model.space)
+    assert bool((Lime(samples=60, bandwidth="auto")(constant, x).values == 0).all())
+
+
 def test_too_few_samples_for_pairs_tell_no_fidelity(network, rows):
     assert Lime(samples=20)(network(12, references=1), rows(1, 12)).fidelity is None
