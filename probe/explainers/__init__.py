@@ -1,5 +1,6 @@
 """Methods that attribute an output to the features of the input."""
 
+from probe.explainers.against import AgainstBaseline
 from probe.explainers.attention import AttentionRollout, GradientAttention
 from probe.explainers.deep_lift import DeepLift
 from probe.explainers.deep_lift_shap import DeepLiftShap
@@ -21,6 +22,7 @@ from probe.explainers.surrogate import Lime
 
 __all__ = [
     "LRP",
+    "AgainstBaseline",
     "AttentionRollout",
     "Captum",
     "DeepLift",
