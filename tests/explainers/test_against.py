@@ -30,7 +30,9 @@ def baseline(name, x):
 
 
 @pytest.mark.parametrize("shape", [SHAPE, (2, 12)], ids=["images", "series"])
-@pytest.mark.parametrize("inside", [IntegratedGradients(), Occlusion(), KernelShap(coalitions=200)], ids=lambda of: of.name())
+@pytest.mark.parametrize(
+    "inside", [IntegratedGradients(), Occlusion(), KernelShap(coalitions=200)], ids=lambda of: of.name()
+)
 @pytest.mark.parametrize("name", ["black", "mean", "blur"])
 def test_of_a_linear_model_each_value_is_the_weight_times_the_change_from_the_baseline(name, inside, shape):
     model, weights = linear(shape)
