@@ -82,9 +82,9 @@ class Lime(Explainer):
         values = coalition_values(model, inputs, targets, masks, self.output)
         active = differs_from_reference(model.space, inputs)
         if self.bandwidth == "auto":
-            slopes, told = self._chosen(masks, draws, values, active)
-            slopes, errors = (to_coordinates(each, model.space, inputs) for each in slopes)
-            return Sampled(slopes, errors, fidelity=told)
+            best = self._chosen(masks, draws, values, active)
+            slopes, errors = (to_coordinates(each, model.space, inputs) for each in best[:2])
+            return Sampled(slopes, errors, fidelity=best[2])
         weights = kernel_weights(masks, active, self.kernel_width) * draws
         rows = spans(len(inputs), max(1, _ENTRIES // masks.numel()))
         # Of fewer draws than make pairs, some feature may have been in all, so that no error can be told.
@@ -100,7 +100,7 @@ class Lime(Explainer):
 
     def _chosen(
         self, masks: Presence, draws: Draws, values: Values, active: Active
-    ) -> tuple[tuple[PerFeature, PerFeature], PerRow]:
+    ) -> tuple[PerFeature, PerFeature, PerRow]:
         """The coefficients of each example at the width whose fit tells most, their standard errors, and how much."""
         features, every = masks.shape[1], len(masks) == 2 ** masks.shape[1]
         if not every and not _in_pairs(features, self.samples):
@@ -122,7 +122,7 @@ class Lime(Explainer):
         # Where no width tells anything, as of an output that never changes, it is the middle one.
         best = torch.where(told.isnan().all(0), len(_WIDTHS) // 2, told.nan_to_num(-torch.inf).max(0).indices)
         each = torch.arange(len(best), device=best.device)
-        return (slopes[best, each], torch.zeros_like(errors[0]) if every else errors[best, each]), told[best, each]
+        return slopes[best, each], torch.zeros_like(errors[0]) if every else errors[best, each], told[best, each]
 
 
 @lru_cache(maxsize=2)
