@@ -24,7 +24,10 @@ def greedy_search(inputs: Inputs, aim: Aim, candidates: Candidates) -> Inputs:
     current, remaining = inputs.clone(), parted(aim.budget >= 1)[1]
     changes = 0
     while len(remaining) and changes < inputs[0].numel():
-        found, loss, reached = _best(candidates(current[remaining], inputs[remaining], aim[remaining]), aim[remaining])
+        tried = candidates(current[remaining], inputs[remaining], aim[remaining])
+        if not tried.shape[1]:  # such as a graph of one node
+            break
+        found, loss, reached = _best(tried, aim[remaining])
         better = reached | (loss > highest[remaining])
         best[remaining] = torch.where(column(better, found), found, best[remaining])
         highest[remaining] = torch.where(better, loss, highest[remaining])

@@ -159,3 +159,12 @@ def test_an_attack_that_exceeds_its_edge_budget_is_refused():
     model, inputs = linear(), graphs(2)
     with pytest.raises(ContractError, match="exceeded its budget: changed 2 edges, 1 allowed"):
         Cheat(eps=1)(model, inputs, model.predict(inputs))
+
+
+def test_a_graph_of_one_node_has_no_edge_to_change():
+    graphs = torch.rand(3, 1, 4, generator=torch.Generator().manual_seed(0)) * torch.tensor([0.0, 1, 1, 1])
+    space = Space(form="graph", bounds=(0, 1), reference=torch.zeros(1, 1, 4))
+    model = Model(forward=lambda x: torch.stack([-x.sum((1, 2)), x.sum((1, 2))], 1), space=space)
+    found = GradArgmax(eps=3)(model, graphs, model.predict(graphs))
+    assert torch.equal(found.perturbed, graphs)
+    assert not found.success.any()
