@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from probe import Dataset, Model, Regression, Space, check_model, from_estimator
+from probe import Dataset, Model, Regression, Space, audit, check_model, from_estimator
 from probe.attacks import PGD
 from probe.audit.consistency import predictions
 from probe.audit.consistency.step import Expected
@@ -124,3 +124,15 @@ def test_outputs_that_vary_are_a_sign_in_any_unit():
     for forward, varies in ((model.forward, False), (noisy, True)):
         found = survey(replace(model, forward=forward), data[:3]).to_frame().set_index("item")["value"]
         assert bool(found[sign] > 0) is varies
+
+
+@pytest.mark.parametrize("labels", [torch.arange(12), torch.arange(12.0)[:, None]], ids=["whole", "column"])
+def test_labels_of_a_regression_may_be_whole_or_a_column_in_an_audit(labels, tmp_path):
+    model, data = in_unit(1.0)
+    quiet = {"explain": {"methods": []}, "attack": {"methods": []}}
+    folders = [
+        audit(model, replace(data, labels=each), tmp_path / str(at), **quiet)
+        for at, each in enumerate((labels, torch.arange(12.0)))
+    ]
+    found, expected = (each.arrays("predictions")["labels"] for each in folders)
+    assert np.array_equal(found, expected)

@@ -6,10 +6,11 @@ from typing import Any
 from numpy.typing import NDArray
 
 from probe.dataset import Dataset
+from probe.labels import check_labels
 from probe.model import Model
 from probe.results import Prediction
 from probe.shapes import Labels, Logits, PerExample
-from probe.task import Task
+from probe.task import Regression, Task
 from probe.tensors import to_numpy, wide
 
 FIRST = 200  # rows on which a model is run again, to recognise it by its answers
@@ -45,7 +46,7 @@ def check_match(model: Model, data: Dataset) -> None:
 
 
 def suited(model: Model, data: Dataset) -> Dataset:
-    """The data in the dtype of the model's weights, as an audit uses it.
+    """The data in the dtype of the model's weights, with labels as its task has them, as an audit uses it.
 
     Where the model's space has features of each example, the data get them, unless they have their own.
     """
@@ -54,6 +55,10 @@ def suited(model: Model, data: Dataset) -> Dataset:
     check_match(model, data)
     inputs = model.cast(data.inputs)
     data = data if inputs is data.inputs else replace(data, inputs=inputs)
+    if isinstance(model.task, Regression):  # whole numbers, and one column, are numbers (rows,)
+        labels = check_labels(data.labels, model.task, (len(data), len(model.task.outputs)))
+        same = (labels.shape, labels.dtype) == (data.labels.shape, data.labels.dtype)
+        data = data if same else replace(data, labels=labels)
     if model.space.differs(inputs) and not data.space.differs(inputs):
         model.space.alike(inputs)  # raises if the features are of other examples
         data = replace(data, space=replace(model.space, features=model.space.features))
