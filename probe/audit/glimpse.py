@@ -10,7 +10,7 @@ from typing import Any, get_args
 from probe.audit import files
 from probe.audit.bundle import read
 from probe.audit.canonical import LARGEST, has_digest
-from probe.audit.manifest import SCHEMA
+from probe.audit.manifest import check_schema
 from probe.finding import Status
 
 ODD = (ValueError, LookupError, TypeError, AttributeError, RecursionError, MemoryError)
@@ -52,7 +52,8 @@ def glimpse(folder: str | Path) -> Glimpse:
     try:
         data = files.content(folder, "audit.json", LARGEST)
         document = json.loads(_shortened(data))
-        if document["schema"] == SCHEMA and has_digest(data, document["digest"]):
+        check_schema(document, f"audit.json of {folder.name}")  # a folder may hold many of another version
+        if has_digest(data, document["digest"]):
             return _head(document)
     except ODD:
         pass

@@ -278,6 +278,15 @@ class Manifest:
         return plain(self)
 
 
+def check_schema(document: Mapping[str, Any], shown: str) -> None:
+    """Raise IntegrityError for a manifest of another schema, with what to do."""
+    if "schema" in document and document["schema"] != SCHEMA:
+        raise IntegrityError(
+            f"{shown} has schema {str(document['schema'])[:20]}, and this version of probe reads {SCHEMA}: "
+            "run the audit again, or read it with the version that wrote it"
+        )
+
+
 def read_manifest(data: bytes, shown: str) -> Manifest:
     """Read the manifest from the bytes of audit.json. Each manifest has only one valid sequence of bytes.
 
@@ -285,11 +294,7 @@ def read_manifest(data: bytes, shown: str) -> Manifest:
         IntegrityError: if they are damaged, changed since, of another schema, or not what an audit writes.
     """
     document = parse(data, shown)
-    if "schema" in document and document["schema"] != SCHEMA:
-        raise IntegrityError(
-            f"{shown} has schema {str(document['schema'])[:20]}, and this version of probe reads {SCHEMA}: "
-            "run the audit again, or read it with the version that wrote it"
-        )
+    check_schema(document, shown)
     files = document.get("files")
     if isinstance(files, dict) and any(
         PurePosixPath(file).is_absolute() or ".." in PurePosixPath(file).parts for file in files

@@ -11,6 +11,7 @@ from probe import Dataset, Model, Regression, Space
 from probe.attacks import DDN, PGD
 from probe.audit import reading, run, verify
 from probe.audit.attacking import smallest_budgets
+from probe.audit.manifest import SCHEMA
 from probe.audit.pairing import compare
 from probe.errors import IntegrityError, PlanError
 from probe.formatting import estimate
@@ -229,4 +230,4 @@ def test_a_bundle_cannot_claim_successes_of_built_in_goals(tmp_path):
     sign(bundle.folder, unsaid)
     with pytest.raises(IntegrityError, match="it declares 'nothing' as what reaches the goal 'targeted'"):
         verify(bundle.folder)
-    assert json.loads((bundle.folder / "audit.json").read_text())["schema"] == 3
+    assert json.loads((bundle.folder / "audit.json").read_text())["schema"] == SCHEMA

@@ -16,6 +16,7 @@ from probe.attacks import PGD
 from probe.audit import plan_from, read, run, verify
 from probe.audit.asked import METRICS as USUAL
 from probe.audit.expected import ids
+from probe.audit.glimpse import glimpse
 from probe.audit.reading import ranked, readings
 from probe.audit.readings import evidence_of
 from probe.audit.strict import plain as plain_of
@@ -242,9 +243,11 @@ def test_a_reading_that_contradicts_plan_or_evidence_is_refused(made, tmp_path, 
         verify(copy)
 
 
-def test_a_bundle_of_schema_1_is_refused_with_the_remedy(made, tmp_path):
+@pytest.mark.parametrize("look", [read, glimpse])
+def test_a_bundle_of_schema_1_is_refused_with_the_remedy(made, tmp_path, look, monkeypatch):
+    monkeypatch.setattr("probe.audit.glimpse.read", lambda folder: pytest.fail("its head says it already"))
     copy = shutil.copytree(made.folder, tmp_path / "copy")
     manifest = json.loads((copy / "audit.json").read_text())
     (copy / "audit.json").write_text(json.dumps(manifest | {"schema": 1}))
     with pytest.raises(IntegrityError, match=r"has schema 1, and this version of probe reads 4.*run the audit again"):
-        read(copy)
+        look(copy)
