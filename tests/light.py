@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Any, TypeVar
 
+from probe import zoo
 from probe.attacks.peers.bridge import PeerAttack
 from probe.explainers.peers.bridge import Peer
 from probe.method import Method
@@ -40,3 +41,8 @@ def own_explainers() -> Mapping[str, type[Any]]:
 def own_attacks() -> Mapping[str, type[Any]]:
     """Attacks but for those of other packages, which are in tests/attacks/test_peers.py."""
     return {name: kind for name, kind in discover("attack").items() if not issubclass(kind, PeerAttack)}
+
+
+def one_of_each_architecture() -> list[str]:
+    """Networks of the zoo, of which others differ by their weights alone."""
+    return sorted({zoo.card(name)["architecture"]["name"]: name for name in reversed(zoo.names())}.values())

@@ -14,6 +14,7 @@ from tests.accelerator.comparing import assert_same, outcome
 from tests.adapters.huggingface import image, text
 from tests.adapters.test_onnx import graph
 from tests.adapters.test_timm import Pooled
+from tests.light import one_of_each_architecture
 
 SPACE = Space(reference=torch.zeros(1, 3))
 ROWS = torch.rand(3, 3, generator=torch.Generator().manual_seed(0))
@@ -119,7 +120,7 @@ def test_adapted_models_give_the_cpus_outputs_on_the_device(device, make, tmp_pa
         assert_same(found, told, torch.device("cpu") if make in STAYS else device)
 
 
-@pytest.mark.parametrize("name", zoo.names())
+@pytest.mark.parametrize("name", one_of_each_architecture())
 def test_zoo_networks_give_the_cpus_outputs_on_the_device(device, name):
     model, there = zoo.load(name), zoo.load(name, device=device)
     inputs = model.space.reference[:3]

@@ -16,17 +16,23 @@ CODES = {
 }  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def of_ones(random_rows):
+    return audit(*random_rows, favourable=1, draws=9)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("other", "one", "favourable"), CODES.values(), ids=CODES)
-def test_the_coding_of_outcomes_does_not_matter_once_the_favourable_one_is_named(other, one, favourable, random_rows):
+def test_the_coding_of_outcomes_does_not_matter_once_the_favourable_one_is_named(
+    other, one, favourable, random_rows, of_ones
+):
     labels, predictions, groups = random_rows
-    expected = audit(labels, predictions, groups, favourable=1, draws=9)
     coded = [[one if value else other for value in values] for values in (labels, predictions)]
     for kind in (list, pd.Series, np.array):
         report = audit(*map(kind, coded), groups, favourable=favourable, draws=9)
         assert report.favourable == Favourable(str(favourable))
         for name in TABLES:
-            found, wanted = (getattr(r, name).drop(columns="favourable") for r in (report, expected))
+            found, wanted = (getattr(r, name).drop(columns="favourable") for r in (report, of_ones))
             pd.testing.assert_frame_equal(found, wanted)
 
 
