@@ -23,9 +23,10 @@ def counted(device, case, ask):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["pixels", "table", "number"])
 @pytest.mark.parametrize(
-    ("settings", "each"), [({}, 1), ({"norm": "l2", "restarts": 2}, 2)], ids=["one start", "two starts"]
+    ("name", "settings", "each"),
+    [("pixels", {}, 1), ("table", {"norm": "l2", "restarts": 2}, 2), ("number", {}, 1)],
+    ids=["pixels", "table, two starts", "number"],
 )
 def test_pgd_synchronises_once_a_step_and_copies_nothing(device, name, settings, each):
     few, many = (

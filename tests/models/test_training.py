@@ -52,7 +52,7 @@ def test_too_few_rows_for_a_validation_split_are_refused(easy):
         split_validation(easy[:3], 0.1)
 
 
-@pytest.mark.slow
+@pytest.mark.parametrize("architecture", ["cnn"])
 def test_the_weights_of_the_best_epoch_are_kept(network, easy, settings):
     trained = fit(network, easy, replace(settings, epochs=8, learning_rate=0.3), device=CPU, progress=quiet)
     _, validation = split_validation(easy, settings.validation)
@@ -60,7 +60,7 @@ def test_the_weights_of_the_best_epoch_are_kept(network, easy, settings):
     assert loss.item() == pytest.approx(trained.best.loss, rel=1e-4)
 
 
-@pytest.mark.slow
+@pytest.mark.parametrize("architecture", ["cnn"])
 def test_early_stopping_ends_training_after_patience(network, easy, settings):
     lines = []
     trained = fit(
@@ -71,6 +71,7 @@ def test_early_stopping_ends_training_after_patience(network, easy, settings):
     assert "no better for 1 epochs" in lines
 
 
+@pytest.mark.parametrize("architecture", ["cnn"])
 def test_interrupting_keeps_the_best_epoch(network, easy, settings):
     def impatient(line):
         if line.startswith("epoch 2"):
@@ -81,6 +82,7 @@ def test_interrupting_keeps_the_best_epoch(network, easy, settings):
     assert not network.training
 
 
+@pytest.mark.parametrize("architecture", ["cnn"])
 def test_a_nan_loss_ends_training_and_names_the_step(network, easy, settings):
     with pytest.raises(ProbeError, match=r"the loss is (nan|inf) in epoch \d, step \d+; lower Settings.learning_rate"):
         fit(network, easy, replace(settings, learning_rate=1e30), device=CPU, progress=quiet)
