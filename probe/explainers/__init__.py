@@ -10,6 +10,7 @@ from probe.explainers.guided import GuidedBackprop
 from probe.explainers.lrp import LRP
 from probe.explainers.maps import GradCAM, LayerCAM
 from probe.explainers.occlusion import Occlusion
+from probe.explainers.owen import OwenShap
 from probe.explainers.peers.of_captum import Captum
 from probe.explainers.peers.of_lime import LimeImage, LimeTabular, LimeText
 from probe.explainers.peers.of_shap import ShapKernel, ShapPartition, ShapTree
@@ -40,6 +41,7 @@ __all__ = [
     "LimeTabular",
     "LimeText",
     "Occlusion",
+    "OwenShap",
     "PermutationShap",
     "Rise",
     "Saliency",

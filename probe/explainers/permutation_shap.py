@@ -53,7 +53,7 @@ class PermutationShap(Explainer):
 
     def attribute(self, model: Model, inputs: Inputs, targets: Labels) -> Inputs | Sampled:
         features, home = model.space.feature_count(inputs), exact(inputs.device)
-        orders = random_orders(features, self.draws, self.seed)
+        orders = self.orders(features)
         both = torch.cat([orders, orders.flip(1)])
         gains = self._gains(model, inputs, targets, both)
         pairs = (gains[:, : self.draws] + gains[:, self.draws :]) / 2
@@ -65,6 +65,10 @@ class PermutationShap(Explainer):
         # Gains that are equal but for rounding are exact.
         size = pairs.abs().amax((1, 2)).to(home)[:, None]
         return Sampled(values, to_coordinates(torch.where(errors < 1e-7 * size, 0.0, errors), model.space, inputs))
+
+    def orders(self, features: int) -> Orders:
+        """The orders, whose reverses are followed too."""
+        return random_orders(features, self.draws, self.seed)
 
     def _gains(self, model: Model, inputs: Inputs, targets: Labels, orders: Orders) -> Gains:
         """What each feature adds in each order, in the place of the feature."""
