@@ -157,7 +157,8 @@ def _welch(means: Means) -> Floats:
     both = variance[a] + variance[b]
     gap = np.abs(means.shares[a] - means.shares[b])
     with np.errstate(divide="ignore", invalid="ignore"):
-        free = both**2 / (variance[a] ** 2 / (n[a] - 1) + variance[b] ** 2 / (n[b] - 1))
+        # Of shares, as squares of variances leave the range of floats in other units.
+        free = 1 / ((variance[a] / both) ** 2 / (n[a] - 1) + (variance[b] / both) ** 2 / (n[b] - 1))
         found = 2 * special.stdtr(free, -gap / np.sqrt(both))
     found = np.where((n[a] > 1) & (n[b] > 1), found, np.nan)
     return np.asarray(np.where(both > 0, found, np.where(gap > 0, 0.0, 1.0)))

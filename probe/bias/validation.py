@@ -112,6 +112,10 @@ def numbers(values: Any, name: str) -> Floats:
         raise DataError(f"{name} holds infinity in {int((~np.isfinite(array)).sum())} rows; drop those rows")
     if np.abs(array).max(initial=0.0) > LARGEST:
         raise DataError(f"{name} holds {np.abs(array).max():.3g}, whose square overflows; give it in another unit")
+    if 0 < np.abs(array).max(initial=0.0) < 1 / LARGEST:
+        raise DataError(
+            f"{name} holds {np.abs(array).max():.3g} at most, whose cube rounds to 0; give it in another unit"
+        )
     return array
 
 

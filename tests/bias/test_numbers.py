@@ -209,7 +209,21 @@ def test_one_group_no_group_and_constant_numbers_are_reported_in_words():
     (["a", "b", "c"], [1.0, 2.0, 3.0], "labels must be numbers, but holds 'a'"),
     ([1.0, 2.0], [1.0, 2.0, 3.0], "labels has 2 rows and answers has 3"),
     ([1e300, 1.0, 2.0], [1.0, 2.0, 3.0], "labels holds 1e[+]300, whose square overflows; give it in another unit"),
+    ([1e-200, 0.0, 0.0], [1.0, 2.0, 3.0], "labels holds 1e-200 at most, whose cube rounds to 0; give it in another"),
 ])  # fmt: skip
 def test_labels_and_answers_that_are_not_one_number_per_row_are_refused(labels, answers, message):
     with pytest.raises(DataError, match=message):
         audit_numbers(labels, answers, pd.DataFrame({"sex": ["f", "m", "m"]}), draws=9)
+
+
+@pytest.mark.parametrize("unit", [1e-90, 1e90])
+def test_groups_are_compared_alike_in_any_unit(unit):
+    source = np.random.default_rng(0)
+    labels, answers = source.normal(size=(2, 60))
+    groups = pd.DataFrame({"sex": ["f", "m"] * 30})
+    one, other = (audit_numbers(labels * by, answers * by, groups, draws=9) for by in (1.0, unit))
+    assert [f.status for f in other.findings] == [f.status for f in one.findings]
+    for column in ("estimate", "low", "high"):
+        assert np.allclose(other.disparities[column] / unit, one.disparities[column])
+    for column in ("p_value", "p_adjusted"):
+        assert np.allclose(other.pairs[column], one.pairs[column])
