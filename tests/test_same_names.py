@@ -73,11 +73,19 @@ def test_data_whose_columns_mean_something_else_are_refused(of_model, of_data, s
         probe.predict(model, Dataset(torch.rand(4, 2), Y, space=probe.Space(**of_data)))
 
 
+def test_a_table_without_some_columns_of_the_model_is_refused_and_they_are_named():
+    ours, others = (probe.Space(names=names).form for names in (("age", "pay", "job"), ("age",)))
+    with pytest.raises(DataError, match="the model has 3 features, it has 1, without 'pay' and 1 more; give the same"):
+        ours.check_names(others, "it")
+    with pytest.raises(DataError, match="the model has 1 features, it has 3, with 'pay' and 1 more"):
+        others.check_names(ours, "it")
+
+
 def test_a_table_with_other_values_of_a_category_is_refused_and_the_remedy_works():
     train, test = (pd.DataFrame({"town": towns, "y": [0, 1, 0, 1]}) for towns in (list("abca"), list("abbb")))
     space = Dataset.from_frame(train, label="y").space
     model = Model(forward=lambda x: 4 * x[:, :2], space=space)
-    with pytest.raises(DataError, match="the model has 3 coordinates, data has 2"):
+    with pytest.raises(DataError, match="the model has 3 coordinates, data has 2, without 'c'; list"):
         probe.predict(model, Dataset.from_frame(test, label="y"))
     assert len(probe.predict(model, Dataset.from_frame(test, label="y", categories={"town": list("abc")}))) == 4
 

@@ -10,6 +10,7 @@ from typing import Any
 from probe import lock
 from probe.audit.assessment import conclude
 from probe.audit.bundle import Bundle, create, is_unused
+from probe.audit.consistency.declared import title_wanted
 from probe.audit.continuing import difference
 from probe.audit.expected import expected_steps
 from probe.audit.manifest import StepRecord
@@ -129,6 +130,11 @@ def _step(held: Sequence[tuple[Part, StepPart]]) -> tuple[StepRecord, Piece | No
     for (part, step), record in zip(held, records, strict=True):
         if replace(record, **COSTS) != first or step.rows != held[0][1].rows:
             raise IntegrityError(f"{part.name} has another {first.name} than {held[0][0].name}; run that shard again")
+    if first.title != (titled := title_wanted(first)):
+        raise IntegrityError(
+            f"{held[0][0].name} calls {first.name} {first.title!r:.60}, and its method is called {titled!r}; run the "
+            "shards again"
+        )
     record = replace(
         first,
         seconds=round(sum(each.seconds for each in records), 2),

@@ -34,7 +34,7 @@ NAMED: Mapping[str, tuple[str, str, str]] = {
     "names": (
         "feature",
         "features",
-        "give the columns in one order: Dataset.from_frame(..., features=[...])",
+        "give the same columns in one order: features = [...] in a plan, or Dataset.from_frame(..., features=[...])",
     ),
     "levels": (
         "the value at coordinate",
@@ -136,7 +136,10 @@ class Form:
                 continue
             at = next((at for at, (a, b) in enumerate(zip(ours, others, strict=False)) if a != b), None)
             if at is None:
-                raise DataError(f"{mine} has {len(ours)} {many}, {theirs} has {len(others)}; {remedy}")
+                left = (*ours[len(others) :], *others[len(ours) :])
+                which = f"{'without' if len(ours) > len(others) else 'with'} {left[0]!r:.60}"
+                which += f" and {len(left) - 1} more" * (len(left) > 1)
+                raise DataError(f"{mine} has {len(ours)} {many}, {theirs} has {len(others)}, {which}; {remedy}")
             raise DataError(f"{one} {at} is {ours[at]!r:.60} in {mine}, and {others[at]!r:.60} in {theirs}; {remedy}")
 
     def check(self, low: float, high: float) -> None:

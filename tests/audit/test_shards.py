@@ -232,6 +232,21 @@ def test_a_part_without_the_evidence_of_a_metric_is_named(parts, tmp_path):
         merge(parts, tmp_path / "run")
 
 
+@pytest.mark.parametrize("kind", ["explainer", "attack"])
+def test_a_step_with_another_title_than_its_method_is_refused(parts, tmp_path, kind):
+    for each in sorted(parts.iterdir()):  # all parts agree, as where one alone holds the step
+        part = read_part(each)
+        named = [
+            replace(step, record=replace(step.record, title="Proof")) if step.record.kind == kind else step
+            for step in part.record.steps
+        ]
+        part.change(steps=tuple(named))
+        part.save()
+    with pytest.raises(IntegrityError, match=rf"part1 calls {kind[:5]}\S* 'Proof', and its method is called '\w*'"):
+        merge(parts, tmp_path / "run")
+    assert not list((tmp_path / "run").glob("*.json"))
+
+
 def test_a_folder_that_holds_something_is_left_alone(parts, tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "mine.txt").write_text("mine")

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from probe.audit.consistency.parts import expect
 from probe.audit.consistency.step import Step
+from probe.audit.manifest import StepRecord
 from probe.audit.readings import Reading
 from probe.catalogue import Facts
 from probe.formatting import SUMS
@@ -23,9 +24,11 @@ PROVED = "proved"
 
 def check_declared(step: Step) -> None:
     """Check what a step and its readings say of their classes, unless their source is not installed here."""
-    record = step.record
-    family = FAMILIES.get(record.kind, record.kind)
-    found = declared(family).get(str(record.method.get("method"))) if family in KINDS else None
+    record, found = step.record, _class_of(step.record)
+    titled = title_wanted(record)
+    expect(
+        record.title == titled, step.name, f"it is called {record.title!r:.60}, and its method {titled or 'nothing'}"
+    )
     if found is not None:
         _check_method(step, found)
     for reading in record.readings:
@@ -33,10 +36,22 @@ def check_declared(step: Step) -> None:
         _check_reading(step, reading, found if record.kind == "survey" else declared("metric").get(name))
 
 
+def title_wanted(record: StepRecord) -> str:
+    """The title that a step has by its method; what it says itself where the source of that is not installed here."""
+    if record.threat is None:  # only attacks and certificates have one
+        return ""
+    found = _class_of(record)
+    return record.title if found is None else found.title
+
+
+def _class_of(record: StepRecord) -> Facts | None:
+    family = FAMILIES.get(record.kind, record.kind)
+    return declared(family).get(str(record.method.get("method"))) if family in KINDS else None
+
+
 def _check_method(step: Step, found: Facts) -> None:
     name, record, said = step.name, step.record, found.said
     if record.threat is not None:
-        expect(record.title == found.title, name, f"it is called {record.title!r:.60}, and its method {found.title}")
         threat = str(said.get("threat"))
         edits = EDITS.fullmatch(threat)
         fits = record.threat.unit == edits[1] if edits else _of(record.threat.unit, record.threat.axis, threat)
