@@ -41,7 +41,7 @@ SHORTEN = """() => document.querySelectorAll('tbody').forEach(body => {
 # What another width or scheme changes of a page that has been looked at.
 OF_A_LOOK = ["color-contrast", "link-in-text-block", "scrollable-region-focusable", "target-size"]
 # All rules, or these. That of contrast is asked of three texts of each look that is not known to be in order: a look is
-# the text's own colour and size and the colours, pictures and opacity behind it.
+# the text's own colour and size and the colours, pictures and opacity behind it. Of one character axe does not decide.
 AXE = """async ([rules, known]) => {
   const behind = new Map([[null, '']]), texts = new Map(), named = new Set(known);
   const above = each => each.assignedSlot ?? each.parentElement ?? each.getRootNode().host ?? null;
@@ -56,7 +56,7 @@ AXE = """async ([rules, known]) => {
   };
   const gather = root => root.querySelectorAll('*').forEach(each => {
     if (each.shadowRoot) gather(each.shadowRoot);
-    const said = [...each.childNodes].some(node => node.nodeType === Node.TEXT_NODE && node.data.trim());
+    const said = [...each.childNodes].some(node => node.nodeType === Node.TEXT_NODE && node.data.trim().length > 1);
     const box = each.getBoundingClientRect();
     if (!(said || each.matches('input, select, textarea')) || box.width < 2 || !each.checkVisibility()) return;
     const of = getComputedStyle(each);
