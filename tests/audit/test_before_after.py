@@ -17,7 +17,10 @@ from probe.report import render, sections
 from probe.statistics import ranks
 from tests.audit.conftest import images, small_plan
 from tests.audit.forging import Forged, sign
+from tests.dashboards.conftest import unfolded
 from tests.dashboards.test_pages import opened
+
+__all__ = ["unfolded"]
 
 pytestmark = pytest.mark.slow  # the audit that all look at is made once
 
