@@ -14,8 +14,9 @@ from probe.audit.consistency.step import Expected
 from probe.audit.readings import evidence_of
 from probe.contracts.prediction import alike
 from probe.errors import DataError, ForwardError, IntegrityError
-from probe.explainers import IntegratedGradients
+from probe.explainers import IntegratedGradients, KernelShap
 from probe.goals import Shift
+from probe.metrics import Deletion, Insertion
 from probe.surveys import AttackChecks, FriedmanH, SobolIndices
 
 SIZES = [1e-25, 1e-9, 1e25]
@@ -136,3 +137,14 @@ def test_labels_of_a_regression_may_be_whole_or_a_column_in_an_audit(labels, tmp
     ]
     found, expected = (each.arrays("predictions")["labels"] for each in folders)
     assert np.array_equal(found, expected)
+
+
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("metric", [Deletion(steps=5), Insertion(steps=5)], ids=lambda metric: metric.name())
+def test_areas_of_a_model_of_half_precision_are_those_under_its_curves(metric, kind):
+    network, x = nn.Linear(3, 2).to(kind).eval(), torch.linspace(-1, 1, 12).view(4, 3)
+    model = Model(forward=network, space=Space(bounds=(-9, 9), reference=torch.zeros(1, 3)))
+    found = KernelShap()(model, x.to(kind))
+    curves, areas = (np.asarray(each) for each in (metric.curves(model, found), metric(model, found).evidence))
+    expected = np.trapezoid(curves[:, :2], curves[:, 2:], axis=2)
+    assert np.allclose(areas, expected, rtol=0, atol=1e-6 * np.abs(curves).max())

@@ -92,7 +92,7 @@ class Curve(Remembering):
     def _part(self, masked: Masked, rows: slice, orders: Orders, counts: Counts) -> tuple[Curves, Curves]:
         rank = orders.argsort(-1)[:, :, None]
         kept = self._kept((rank < counts[:, None, :, None]).flatten(1, 2))
-        curve = masked(rows, kept).view(len(orders), orders.shape[1], counts.shape[1])
+        curve = wide(masked(rows, kept)).view(len(orders), orders.shape[1], counts.shape[1])
         return curve, (counts.to(curve.dtype) / counts[:, -1:].clamp(min=1))[:, None].expand_as(curve)
 
     @abstractmethod

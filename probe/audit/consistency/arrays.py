@@ -41,7 +41,9 @@ def check_arrays(bundle: Bundle) -> None:
     stored = {step.name: bundle.arrays(step.name) for step in done}
     if "predictions" not in stored:
         if stored:
-            raise IntegrityError(f"{bundle.name} has evidence of {next(iter(stored))} but no predictions")
+            failed = [step.note for step in bundle.manifest.steps if step.kind == "predictions" and step.note]
+            why = "".join(f": {note}" for note in failed)
+            raise IntegrityError(f"{bundle.name} has evidence of {next(iter(stored))} but no predictions{why}")
         return
     check_predictions(bundle, stored["predictions"])
     answers = Expected.of(bundle)
