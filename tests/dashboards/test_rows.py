@@ -292,3 +292,13 @@ def test_names_of_groups_that_attack_are_text_in_the_labels_of_their_filters(sho
     labels = [box.label for box in (*app.selectbox, *app.number_input, *app.text_input)]
     assert any("evil" in label for label in labels)
     assert not [label for label in labels if re.search(r"[<>\[\]!]", label)]
+
+
+def test_how_sure_an_answer_is_filters_by_its_probability(bundles):
+    sure = reading.sureness(bundles.table)
+    bounds = {"at-least-99": (0.99, 2), "at-least-90": (0.9, 2), "below-90": (0, 0.9), "below-60": (0, 0.6)}
+    assert set(bounds) == set(examples.SURE) - {ANY}
+    for key, (low, high) in bounds.items():
+        assert examples.found(bundles.table, Wanted(of="all", sure=key)) == list(
+            np.flatnonzero((sure >= low) & (sure < high))
+        )
