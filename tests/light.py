@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 from probe import zoo
 from probe.attacks.peers.bridge import PeerAttack
+from probe.explainers import AgainstBaseline
 from probe.explainers.peers.bridge import Peer
 from probe.method import Method
 from probe.registry import discover
@@ -36,6 +37,12 @@ def light(method: M, **most: int) -> M:
 def own_explainers() -> Mapping[str, type[Any]]:
     """Explainers but for those of other packages, which are slow, and are in tests/explainers/test_peers.py."""
     return {name: kind for name, kind in discover("explainer").items() if not issubclass(kind, Peer)}
+
+
+def explainers_of_any_row() -> Mapping[str, type[Any]]:
+    """Those that need neither layers nor images or series."""
+    kinds = own_explainers().items()
+    return {name: kind for name, kind in kinds if "layers" not in kind.needs and kind is not AgainstBaseline}
 
 
 def own_attacks() -> Mapping[str, type[Any]]:

@@ -14,7 +14,7 @@ from probe.audit import plan_from, run
 from probe.audit.estimate import estimate
 from probe.contracts import Attack, Explainer
 from probe.errors import ForwardError, RangeError, ShapeError, Unsupported
-from probe.explainers import LRP, IntegratedGradients, KernelShap, Lime, Saliency
+from probe.explainers import LRP, AgainstBaseline, IntegratedGradients, KernelShap, Lime, Saliency
 from probe.metrics import Accuracy, Completeness, Deletion, RobustAccuracy
 from probe.registry import discover
 from probe.threats import Patch
@@ -63,7 +63,7 @@ class OneWay(nn.Module):
         return self.layer(NoWayBack.apply(x))
 
 
-OF_IMAGES = (Recolor, SmoothPerturbation)  # whose changes are of images, or series, alone
+OF_IMAGES = (Recolor, SmoothPerturbation, AgainstBaseline)  # which are for images, or series, alone
 
 
 @pytest.mark.parametrize("method", OF_ROWS, ids=lambda method: method.name())
@@ -82,7 +82,8 @@ def test_an_error_in_the_backward_pass_is_a_forward_error(method):
     else:
         model, x = Model(forward=OneWay().eval(), space=space(), training=(X, torch.arange(9) % 2)), X
     labels = model.predict(x)
-    if "gradients" not in (PGD() if isinstance(method, Quantised | LowPrecision) else method).needs:
+    inside = PGD() if isinstance(method, Quantised | LowPrecision) else getattr(method, "explainer", method)
+    if "gradients" not in method.needs | inside.needs:
         found = method(model, x, labels).perturbed if isinstance(method, Attack) else method(model, x).values
         assert found.isfinite().all()
         return

@@ -10,12 +10,12 @@ from torch.testing import assert_close
 from probe import Model, Space, load
 from probe.contracts import Attack
 from probe.metrics import Completeness, Deletion, Insertion, RobustAccuracy
-from tests.light import own_attacks, own_explainers
+from tests.light import explainers_of_any_row, own_attacks
 
 WORDS = ("", "?", *(f"word{i}" for i in range(2, 20)))
 PLACES = 7
 # Maps of layers are laid over images and series, and refuse texts.
-EXPLAINERS = {name: kind for name, kind in own_explainers().items() if "layers" not in kind.needs}
+EXPLAINERS = explainers_of_any_row()
 ATTACKS = {name: kind for name, kind in own_attacks().items() if kind().threat.moves == "tokens"}
 
 

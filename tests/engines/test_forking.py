@@ -56,9 +56,11 @@ def test_a_script_that_is_forked_finds_what_it_finds_when_it_is_started(forks, t
 
 def test_a_module_that_is_forked_is_run_in_its_folder(forks, tmp_path):
     Path("there").mkdir()
-    Path("there/module.py").write_text("import sys, os; sys.exit(f'probe: {sys.argv[1:]} {os.listdir()}')")
+    Path("there/module.py").write_text(
+        "import sys, os; sys.exit(f'probe: {sys.argv[1:]} {os.path.basename(os.getcwd())}')"
+    )
     asked = forks.run((sys.executable, "-m", "module", "x"), str(tmp_path / "there"), os.environ)
-    assert asked.communicate()[1].strip() == "probe: ['x'] ['module.py']"
+    assert asked.communicate()[1].strip() == "probe: ['x'] there"
     assert asked.returncode == 1
 
 

@@ -7,10 +7,10 @@ from torch.testing import assert_close
 
 from probe import Model, Space, registry
 from tests.explainers.conftest import Times
-from tests.light import own_explainers
+from tests.light import explainers_of_any_row
 
 # Those that need layers need convolutions: test_maps.py, and test_contracts.py for all.
-EXPLAINERS = [method() for method in own_explainers().values() if "layers" not in method.needs]
+EXPLAINERS = [method() for method in explainers_of_any_row().values()]
 EXPLAINERS += [registry.discover("explainer")[name](**s) for name, s in (
     ("kernel_shap", {"coalitions": 40}), ("lime", {"samples": 40}), ("integrated_gradients", {"output": "probability"}),
 )]  # fmt: skip
