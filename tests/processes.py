@@ -7,14 +7,11 @@ import subprocess
 import sys
 import tempfile
 import time
-import traceback
 from collections.abc import Mapping, Sequence
-from functools import partial
 from multiprocessing.forkserver import ensure_running
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
-from typing import Any
 
 import pytest
 
@@ -51,13 +48,6 @@ class Started:
     @property
     def returncode(self) -> int | None:
         return self._process.exitcode
-
-
-class Branch(subprocess.Popen):
-    """`subprocess.Popen` of `python -m`, a child of this process that goes on with what is loaded here."""
-
-    def __init__(self, command: Sequence[str], **how: Any) -> None:
-        super().__init__(command, preexec_fn=partial(_branch, command), **how)
 
 
 def signalled(command: Sequence[object], at: str, number: int, *, said: Path) -> int | None:
@@ -99,27 +89,6 @@ def _run(command, said, environment, path, folder, parent):
     with Path(said).open("w") as file:
         os.dup2(file.fileno(), 2)
     _become(command)
-
-
-def _branch(command: Sequence[str]) -> None:
-    """Be the module that the command names, in a process that has just been forked, and end with it."""
-    import torch
-
-    code = 1
-    try:
-        os.closerange(3, os.sysconf("SC_OPEN_MAX"))  # the last tells this process's parent that it has begun
-        sys.stdin, sys.stdout, sys.stderr = map(os.fdopen, range(3), "rww")
-        torch.set_num_threads(1)  # other threads are not there after a fork
-        runpy.run_module(command[-1], run_name="__main__")
-        code = 0
-    except SystemExit as end:
-        code = end.code or 0
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        for stream in (sys.stdout, sys.stderr):
-            stream.flush()
-        os._exit(code)
 
 
 def _become(command: Sequence[str]) -> None:

@@ -1,4 +1,5 @@
 import captum.attr
+import numpy as np
 import pytest
 import torch
 from torch.testing import assert_close
@@ -51,11 +52,14 @@ def test_expected_gradients_converge_to_the_mean_of_integrated_gradients(network
 @pytest.mark.slow
 def test_captum_agrees_up_to_the_draws(network, rows):
     model, x, targets = network(), rows(2, 8), torch.tensor([0, 1])
+    before = np.random.get_state()  # noqa: NPY002 - captum draws the places from it
     with torch.random.fork_rng():
         torch.manual_seed(0)
+        np.random.seed(0)  # noqa: NPY002
         expected = captum.attr.GradientShap(model.forward).attribute(
             x, baselines=model.space.reference, n_samples=20_000, stdevs=0.0, target=targets
         )
+    np.random.set_state(before)  # noqa: NPY002
     found = ExpectedGradients(draws=20_000)(model, x, targets).values
     assert_close(found, expected, rtol=0, atol=0.05 * float(expected.abs().max()))
 

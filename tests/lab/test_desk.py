@@ -9,13 +9,11 @@ import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
 from probe.audit import read
-from probe.lab import Desk, LabError, Setup, Source, offered, process
-from tests.processes import Branch
+from probe.lab import Desk, LabError, Setup, Source, offered
 
 ROW = {"row": {"row": 3}}
 
@@ -26,11 +24,7 @@ def desk(tmp_path_factory):
         [Source.named("german-mlp"), Source("none", "none", zoo="no-such-network")],
         Setup(runs=str(tmp_path_factory.mktemp("runs"))),
     )
-    # A process that is started anew is that of `test_a_worker_ends_with_its_parent`.
-    begun = SimpleNamespace(**vars(subprocess) | {"Popen": Branch})
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(process, "subprocess", begun)
-        yield held
+    yield held
     held.close()
 
 
@@ -43,7 +37,7 @@ def is_running(pid):
 
 @pytest.mark.slow
 def test_the_desk_shows_each_owner_only_their_own_jobs(desk):
-    """All that takes a process of its own, in one test."""
+    """All that takes a process of its own, in one test: each takes seconds to start."""
     from probe import zoo
 
     asked = desk.ask("ann", "german-mlp", {"ask": "answer", **ROW})
@@ -152,6 +146,7 @@ def test_a_worker_ends_with_its_parent():
 
 def test_a_process_without_the_secret_is_not_accepted_as_worker(monkeypatch, tmp_path):
     from probe.errors import ProbeError
+    from probe.lab import process
 
     fake = tmp_path / "fake.py"
     fake.write_text(
@@ -167,6 +162,8 @@ def test_a_process_without_the_secret_is_not_accepted_as_worker(monkeypatch, tmp
 
 
 def test_the_socket_is_in_a_folder_of_this_user_alone():
+    from probe.lab import process
+
     folder = Path(tempfile.mkdtemp(prefix="probe-lab-"))
     with process._listening(folder) as listener:
         assert folder.stat().st_mode & 0o077 == 0

@@ -39,7 +39,7 @@ NUMBERS = {"mlp-regressor": {"numbers": 2, "onehots": 3, "bins": 4, "widths": [8
 ALL = SMALL | NUMBERS | TEXTS | GRAPHS | SERIES | FAKES
 # An ONNX file of these takes seconds; together they have each operator of torch that any of the networks has, but for
 # the root that gcn divides by.
-FILED = ("lenet", "ftt", "lstm", "gru", "text-cnn", "gpt", "gat", "vae")
+FILED = ("lenet", "ftt", "lstm", "gru", "series-gru", "text-cnn", "gpt", "gat", "vae")
 OPERATORS = {
     "add", "alias", "amax", "batch_norm", "cat", "chunk", "clamp", "conv1d", "conv2d", "conv_transpose2d", "detach",
     "div", "einsum", "embedding", "exp", "expand", "eye", "flatten", "flip", "gelu", "gru", "gt", "layer_norm",
