@@ -85,7 +85,7 @@ def of_lightning(start: nn.Module, training: Dataset, validation: Dataset, epoch
     class Module(lightning.LightningModule):
         def __init__(self) -> None:
             super().__init__()
-            self.network, self.loss = copy.deepcopy(start), nn.CrossEntropyLoss()
+            self.network, self.loss = copy.deepcopy(start).train(), nn.CrossEntropyLoss()  # lightning keeps the mode
 
         def training_step(self, batch: list[Tensor], number: int) -> Tensor:
             return self.loss(self.network(batch[0]), batch[1])  # type: ignore[no-any-return]
