@@ -1,5 +1,6 @@
 """Ray: actors that hold a model and are sent batches, and trainings as tasks, on the machines of a Ray cluster."""
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
@@ -46,7 +47,7 @@ class Actors:
         return ray.put(make)
 
     def start(self) -> Any:
-        return self._actor.remote()
+        return self._actor.remote([each for each in sys.path if each])
 
     def send(self, worker: Any, held: Any, message: Any) -> Any:
         return worker.answer.remote(held.hex(), [held], message)  # in a list: the worker reads it, once
@@ -66,7 +67,11 @@ class Actors:
 
 
 class _Actor(Holder):
-    """A worker of a crew."""
+    """A worker of a crew. It finds modules where its caller does now, who may have connected long ago."""
+
+    def __init__(self, places: list[str]) -> None:
+        super().__init__()
+        sys.path += [each for each in places if each not in sys.path]
 
     def answer(self, name: Any, opened: Any, message: Any) -> Answer:
         return super().answer(name, lambda: ray.get(opened[0]), message)
