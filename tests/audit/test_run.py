@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from probe import npz
 from probe.audit import Bundle, find, read, run, verify
@@ -392,3 +393,15 @@ def test_bundles_below_a_folder_are_found(table_bundle, image_bundle, tmp_path):
     assert {path.name for path in find(tmp_path)} == {"people", "pictures"}
     assert find(table_bundle.folder) == [table_bundle.folder]
     assert find(tmp_path / "nothing") == []
+
+
+@pytest.mark.slow
+def test_an_audit_of_a_model_without_an_answer_for_a_row_says_which(tmp_path):
+    model, data = table()
+
+    def forward(x):
+        return torch.where(x[:, :1] == data.inputs[200, 0], torch.nan, model.forward(x))
+
+    run(small_plan("t"), replace(model, forward=forward), data, tmp_path / "t")
+    with pytest.raises(IntegrityError, match=r"no predictions: .*the first of these rows is 200; leave such rows out"):
+        verify(tmp_path / "t")
