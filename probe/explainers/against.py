@@ -1,22 +1,19 @@
 """Explanations against a named baseline: black, each input's mean, a blurred copy of it, or random values."""
 
 from dataclasses import dataclass, replace
-from math import ceil
 from typing import ClassVar, Literal
 
 import torch
-from torch import Tensor, nn
 
+from probe.baselines import Baseline
 from probe.contracts import Explainer, Need, Sampled
 from probe.contracts.common import refuse_missing, refuse_unmet
 from probe.errors import RangeError, Unsupported
 from probe.explainers.gradient import IntegratedGradients
-from probe.forms import Image, Series
 from probe.method import param
 from probe.model import Model
 from probe.numbers import Number
 from probe.shapes import Inputs, Labels, References
-from probe.tensors import generator
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,16 +55,12 @@ class AgainstBaseline(Explainer):
     seed: int = param(0, "seed of the random rows", low=0)
 
     def attribute(self, model: Model, inputs: Inputs, targets: Labels) -> Inputs | Sampled:
-        form = model.space.form_of(inputs)
-        if not isinstance(form, Image | Series):
-            raise Unsupported(
-                f"{self.name()} needs images or series, but these inputs are {form.read_as}; give "
-                f"Space(reference=rows) and ask {self.explainer.name()} itself"
-            )
+        baseline = Baseline(self.baseline, self.sigma, self.draws, self.seed)
+        instead = f"give Space(reference=rows) and ask {self.explainer.name()} itself"
+        behind = baseline.rows(model.space, inputs, self.name(), instead)
         inside = self._inside()
-        if self.baseline in ("black", "random"):
-            return self._asked(inside, model, inputs, targets, self._shared(model, inputs))
-        behind = _means(inputs) if self.baseline == "mean" else blurred(inputs, self.sigma)
+        if not baseline.own:
+            return self._asked(inside, model, inputs, targets, behind)
         each = [
             self._asked(inside, model, inputs[at : at + 1], targets[at : at + 1], behind[at : at + 1])
             for at in range(len(inputs))
@@ -101,38 +94,3 @@ class AgainstBaseline(Explainer):
         if "gradients" in inside.needs:
             refuse_missing(inside, inputs)
         return inside.attribute(there, inputs, targets)
-
-    def _shared(self, model: Model, inputs: Inputs) -> References:
-        """The reference rows that all inputs have."""
-        low, high = (torch.as_tensor(bound) for bound in model.space.bounds)
-        needed = (low,) if self.baseline == "black" else (low, high)
-        if not all(bool(each.isfinite().all()) for each in needed):
-            raise Unsupported(
-                f'{self.name()} with baseline="{self.baseline}" needs finite bounds, and those of the space are '
-                "infinite; set Space(bounds=(low, high)), or baseline to mean or blur"
-            )
-        low = low.to(inputs).expand(inputs.shape[1:])[None]
-        if self.baseline == "black":
-            return low.contiguous()
-        source = generator(self.seed, torch.device("cpu"))
-        drawn = torch.rand(self.draws, *inputs.shape[1:], generator=source).to(inputs)
-        return low + drawn * (high.to(inputs).expand(inputs.shape[1:]) - low)
-
-
-def _means(inputs: Inputs) -> Inputs:
-    """The mean of each channel over its places, at each of them."""
-    return inputs.mean(tuple(range(2, inputs.ndim)), keepdim=True).expand(inputs.shape).contiguous()
-
-
-def blurred(inputs: Inputs, sigma: float) -> Inputs:
-    """Inputs after a Gaussian filter of three standard deviations along each axis of places; edges are repeated."""
-    reach = ceil(3 * sigma)
-    kernel = torch.exp(-(torch.arange(-reach, reach + 1, dtype=torch.float64) ** 2) / (2 * sigma**2))
-    weights = (kernel / kernel.sum()).to(inputs)
-    found = inputs
-    for axis in range(2, inputs.ndim):
-        lines = found.movedim(axis, -1)
-        flat: Tensor = lines.reshape(-1, 1, lines.shape[-1])
-        padded = nn.functional.pad(flat, (reach, reach), mode="replicate")
-        found = nn.functional.conv1d(padded, weights[None, None]).view(lines.shape).movedim(-1, axis)
-    return found.contiguous()

@@ -33,7 +33,7 @@ class FFidelity(Subsets):
     inputs of a kind that it may never have seen.
 
     Raises:
-        Unsupported: if the space has no reference.
+        Unsupported: if the space has no reference; or a baseline is named, and inputs are neither images nor series.
 
     >>> import torch
     >>> from probe import Model, Space
@@ -73,7 +73,7 @@ class FFidelity(Subsets):
         rank = torch.rand(len(inputs), features, generator=source).argsort(1).argsort(1)
         count = (torch.rand(len(inputs), 1, generator=source) * (max(1, self.most * features) + 1)).floor()
         kept = model.space.coordinate_mask((rank >= count).to(inputs.device), inputs)
-        changed = torch.where(kept, inputs, model.space.baseline(inputs))
+        changed = torch.where(kept, inputs, self.behind(model, inputs))
         return replace(data, inputs=changed.to(data.inputs), rows=None, groups=None)
 
     def _part(self, masked: Masked, rows: slice, values: Explanations) -> Evidence:

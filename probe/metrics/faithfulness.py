@@ -15,7 +15,7 @@ from probe.errors import Unsupported
 from probe.finding import Aspect
 from probe.formatting import Unit
 from probe.method import param
-from probe.metrics.masked import Kept, Masked, Memory, Remembering, at_baseline, judged
+from probe.metrics.masked import Kept, Masked, Memory, Replacing, at_baseline
 from probe.model import Model
 from probe.results import Attribution
 from probe.shapes import Evidence, Inputs, Labels, PerExample, PerFeature, Presence
@@ -30,7 +30,7 @@ _MASKS = 2**24  # bytes of masks held at once
 
 
 @dataclass(frozen=True, kw_only=True)
-class Curve(Remembering):
+class Curve(Replacing):
     """A metric of the output as features are removed or added one after another, beside random orders."""
 
     aspect: ClassVar[Aspect] = "explanation"
@@ -43,7 +43,7 @@ class Curve(Remembering):
     output: Literal["explained", "probability", "logit"] = param(
         "explained", "what the curve shows: what was explained, or the target's probability or logit"
     )
-    seed: int = param(0, "seed of the random orders", low=0)
+    seed: int = param(0, "seed of the random orders, and of a random baseline", low=0)
 
     def measure(self, model: Model, result: Attribution, memory: Memory | None = None) -> Evidence:
         """What the curves show; masked inputs that the memory holds are not evaluated again."""
@@ -53,15 +53,13 @@ class Curve(Remembering):
         self, model: Model, result: Attribution, memory: Memory | None, read: Callable[[Curves, Curves], Tensor]
     ) -> Tensor:
         """What `read` makes of the curves, and of the share of features moved at each point."""
-        inputs = model.check(result.inputs)
-        targets = model.check_targets(result.targets, inputs)
-        output = judged(result) if self.output == "explained" else self.output
-        masked = (memory or Memory()).masked(model, inputs, targets, output)
-        orders = self._orders(model.space.by_feature(wide(result.values).to(inputs.device)).cpu(), masked.active)
+        masked = self.masked(model, result, memory, "" if self.output == "explained" else self.output)
+        values = wide(result.values).to(model.device)
+        orders = self._orders(model.space.by_feature(values).cpu(), masked.active)
         counts = _counts(masked.active, self.steps)
         size = max(1, _MASKS // (counts.shape[1] * orders[0].numel()))
-        parts = [read(*self._part(masked, rows, orders[rows], counts[rows])) for rows in spans(len(inputs), size)]
-        return torch.cat(parts).to(inputs.device)
+        parts = [read(*self._part(masked, rows, orders[rows], counts[rows])) for rows in spans(len(values), size)]
+        return torch.cat(parts).to(values.device)
 
     def notes(self, model: Model) -> Mapping[str, str]:
         return {
@@ -132,7 +130,12 @@ class Deletion(Area):
     random orders. The output is the one that was explained, unless `output` names another. The value is random minus
     own, in output units, within [-1, 1] for probabilities; higher is better, and 0 is no better than a random order.
     Features that equal the mean reference, such as absent words and a black border, are left out: removing them changes
-    nothing.
+    nothing. Against black, a black shoe is worth nothing: of images and series `baseline` names other rows to put in
+    place of the mean reference, as `AgainstBaseline` has them: `black`, the `mean` of each channel of the input, its
+    `blur`, or `random` values.
+
+    Raises:
+        Unsupported: if the space has no reference; or a baseline is named, and inputs are neither images nor series.
 
     >>> import torch
     >>> from probe import Model, Space
@@ -159,6 +162,9 @@ class Insertion(Area):
 
     Like Deletion, but features are added one after another to the mean reference. The value is own minus random, in
     output units, within [-1, 1] for probabilities; higher is better, and 0 is no better than a random order.
+
+    Raises:
+        Unsupported: if the space has no reference; or a baseline is named, and inputs are neither images nor series.
 
     >>> import torch
     >>> from probe import Model, Space

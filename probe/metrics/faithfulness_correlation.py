@@ -18,7 +18,7 @@ class FaithfulnessCorrelation(Correlating):
     sizes. An example whose output no subset changes counts for nothing; where all are such the value is NaN.
 
     Raises:
-        Unsupported: if the space has no reference.
+        Unsupported: if the space has no reference; or a baseline is named, and inputs are neither images nor series.
 
     >>> import torch
     >>> from probe import Model, Space

@@ -25,10 +25,11 @@ class Infidelity(Subsets):
     explanations with the same values in another order, and 0, the best possible. The value is 1 minus own over random,
     at most 1: higher is better, 1 is a perfect prediction, and 0 is no better than random. Where `rescaled`,
     each explanation is first multiplied by the factor that fits best, as in the paper, but by none below 0, so that
-    values of any scale compare. Features that equal the mean reference are left out.
+    values of any scale compare. Features that equal the mean reference are left out. `baseline` names what stands in
+    place of the mean reference, as of Deletion.
 
     Raises:
-        Unsupported: if the space has no reference.
+        Unsupported: if the space has no reference; or a baseline is named, and inputs are neither images nor series.
 
     >>> import torch
     >>> from probe import Model, Space
@@ -49,7 +50,7 @@ class Infidelity(Subsets):
         values, inputs = wide(result.values), result.inputs
         # The values of token ids are already those of their embeddings, summed.
         if isinstance(result.method, Explainer) and result.method.slopes and model.embed is None:
-            values = values * wide(inputs - model.space.baseline(inputs))
+            values = values * wide(inputs - self.behind(model, inputs))
         return model.space.by_feature(values)
 
     def _part(self, masked: Masked, rows: slice, values: Explanations) -> Evidence:

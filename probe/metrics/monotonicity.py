@@ -7,7 +7,7 @@ import torch
 
 from probe.finding import Aspect
 from probe.formatting import Unit
-from probe.metrics.masked import Memory, Remembering, judged
+from probe.metrics.masked import Memory, Replacing
 from probe.metrics.randomised import alike
 from probe.metrics.subsets import dropped
 from probe.model import Model
@@ -19,7 +19,7 @@ _MASKS = 2**23  # bytes of masks held at once
 
 
 @dataclass(frozen=True, kw_only=True)
-class Monotonicity(Remembering):
+class Monotonicity(Replacing):
     """How far the sizes of values order features by what each changes when it is removed alone (arXiv:2007.07584).
 
     Each feature in turn is replaced by the mean reference. Evidence is the rank correlation (Spearman) of the absolute
@@ -30,7 +30,7 @@ class Monotonicity(Remembering):
     where all are such the value is NaN. What features do only together is not seen: `SensitivityN` removes several.
 
     Raises:
-        Unsupported: if the space has no reference.
+        Unsupported: if the space has no reference; or a baseline is named, and inputs are neither images nor series.
 
     >>> import torch
     >>> from probe import Model, Space
@@ -52,9 +52,7 @@ class Monotonicity(Remembering):
 
     def measure(self, model: Model, result: Attribution, memory: Memory | None = None) -> Evidence:
         """The rank correlation; masked inputs that the memory holds are not asked again."""
-        inputs = model.check(result.inputs)
-        targets = model.check_targets(result.targets, inputs)
-        masked = (memory or Memory()).masked(model, inputs, targets, judged(result))
+        masked, inputs = self.masked(model, result, memory), model.check(result.inputs)
         each = torch.eye(masked.active.shape[1], dtype=torch.bool)
         alone = [
             dropped(masked, rows, each.expand(len(inputs[rows]), -1, -1))

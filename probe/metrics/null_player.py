@@ -10,7 +10,7 @@ from torch import Tensor
 from probe.finding import Aspect
 from probe.formatting import Unit
 from probe.method import param
-from probe.metrics.masked import Kept, Masked, Memory, Remembering, judged
+from probe.metrics.masked import Kept, Masked, Memory, Replacing
 from probe.model import Model
 from probe.results import Attribution
 from probe.shapes import Evidence, Presence
@@ -22,7 +22,7 @@ _MASKS = 2**23  # bytes of masks held at once
 
 
 @dataclass(frozen=True, kw_only=True)
-class NullPlayer(Remembering):
+class NullPlayer(Replacing):
     """How little of an explanation lies on features that change nothing (the null player of Shapley, arXiv:1705.07874).
 
     A feature counts as a null player of an example if the output that was explained is the same with and without it,
@@ -33,7 +33,7 @@ class NullPlayer(Remembering):
     example has a null player the value is NaN.
 
     Raises:
-        Unsupported: if the space has no reference.
+        Unsupported: if the space has no reference; or a baseline is named, and inputs are neither images nor series.
 
     >>> import torch
     >>> from probe import Model, Space
@@ -54,13 +54,11 @@ class NullPlayer(Remembering):
     columns: ClassVar[tuple[str, ...]] = ("own", "random", "best")
 
     draws: int = param(2, "random subsets of the other features that each feature is tried with", low=0, high=10**4)
-    seed: int = param(0, "seed of the subsets, the same for all examples", low=0)
+    seed: int = param(0, "seed of the subsets, the same for all examples, and of a random baseline", low=0)
 
     def measure(self, model: Model, result: Attribution, memory: Memory | None = None) -> Evidence:
         """The share of values on null players; masked inputs that the memory holds are not asked again."""
-        inputs = model.check(result.inputs)
-        targets = model.check_targets(result.targets, inputs)
-        masked = (memory or Memory()).masked(model, inputs, targets, judged(result))
+        masked, inputs = self.masked(model, result, memory), model.check(result.inputs)
         features = masked.active.shape[1]
         size = max(1, _MASKS // ((self.draws + 2) * (features + 1) * features))
         null = torch.cat([self._null(masked, rows) for rows in spans(len(inputs), size)])

@@ -11,7 +11,7 @@ from torch import Tensor
 from probe.finding import Aspect
 from probe.formatting import Unit
 from probe.method import param
-from probe.metrics.masked import Masked, Memory, Remembering, judged
+from probe.metrics.masked import Masked, Memory, Replacing
 from probe.model import Model
 from probe.results import Attribution
 from probe.shapes import Evidence, PerFeature, Presence
@@ -29,7 +29,7 @@ _MASKS = 2**23  # bytes of masks held at once
 
 
 @dataclass(frozen=True, kw_only=True)
-class Subsets(Remembering, ABC):
+class Subsets(Replacing, ABC):
     """A metric that compares the values of removed features with the change in output, for random subsets."""
 
     aspect: ClassVar[Aspect] = "explanation"
@@ -40,16 +40,14 @@ class Subsets(Remembering, ABC):
 
     samples: int = param(100, "random subsets of features that are removed, the same for all explanations", low=2)
     shuffles: int = param(8, "random explanations to compare with: the same values in random order", low=1)
-    seed: int = param(0, "seed of the subsets and the random explanations", low=0)
+    seed: int = param(0, "seed of the subsets, the random explanations and a random baseline", low=0)
 
     def notes(self, model: Model) -> dict[str, str]:
         return {"inconclusive": "not distinguishable from the same values in random order"}
 
     def measure(self, model: Model, result: Attribution, memory: Memory | None = None) -> Evidence:
         """Compare sums of values with changes in output; masked inputs that the memory holds are not asked again."""
-        inputs = model.check(result.inputs)
-        targets = model.check_targets(result.targets, inputs)
-        masked = (memory or Memory()).masked(model, inputs, targets, judged(result))
+        masked, inputs = self.masked(model, result, memory), model.check(result.inputs)
         values = self._explanations(self._values(model, result).cpu().double(), masked.active)
         size = max(1, _MASKS // max(1, 8 * self.samples * values[0, 0].numel()))
         parts = [self._part(masked, rows, values[rows]) for rows in spans(len(inputs), size)]

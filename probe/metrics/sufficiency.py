@@ -19,10 +19,10 @@ class Sufficiency(Curve):
     units; the same for random orders; and 0, the best possible. The value is 1 minus own over random, at most 1: higher
     is better, 1 is the whole output from the first features on, and 0 is no better than a random order. Unlike
     Insertion it counts an output above that of the input as a distance too. Features that equal the mean reference are
-    left out.
+    left out. `baseline` names what stands in place of the mean reference, as of Deletion.
 
     Raises:
-        Unsupported: if the space has no reference.
+        Unsupported: if the space has no reference; or a baseline is named, and inputs are neither images nor series.
 
     >>> import torch
     >>> from probe import Model, Space
