@@ -13,7 +13,7 @@ from probe.audit.assessment import assess
 from probe.audit.bundle import Bundle, parse, read
 from probe.audit.canonical import evidence_digest
 from probe.audit.comparison import compare_findings, compare_runs
-from probe.audit.consistency import check_arrays, check_steps
+from probe.audit.consistency import check_arrays, check_steps, held_once
 from probe.audit.expected import expected_steps
 from probe.audit.held import Held
 from probe.audit.signing.countersignatures import Countersignature, countersignatures
@@ -43,6 +43,7 @@ class Verification:
     writer: int | None = None  # the process that is writing the audit
     signatures: tuple[Signature, ...] = ()  # statements about this bundle; whose keys they are, `seal` tells
     signoffs: tuple[Signoff, ...] = ()  # what people decided about it, an unbroken chain
+    held_once: tuple[str, ...] = ()  # what nothing in the bundle can contradict, only a second run
     countersignatures: tuple[Countersignature, ...] = ()  # of a tenth that somebody else ran again
 
 
@@ -115,6 +116,7 @@ def _verified(bundle: Bundle) -> Verification:
         signatures=signed,
         signoffs=records,
         countersignatures=seconds,
+        held_once=held_once(manifest),
     )
 
 

@@ -153,7 +153,12 @@ def _say_verified(result: Any, found: Any, *, rerun: bool) -> None:
     _say_seconds(result, found)
     for record in result.signoffs:
         _say_signoff(record, found)
-    print_out("A second run gave the same numbers." if rerun else "Repeat the measurements with --rerun.")
+    if rerun:
+        print_out("A second run gave the same numbers.")
+    elif result.held_once:
+        print_out(
+            f"What was changed so that all agrees, only a second run tells (--rerun): {', '.join(result.held_once)}."
+        )
 
 
 def _say_signoff(record: Any, found: Any) -> None:

@@ -20,6 +20,7 @@ from probe.shapes import Evidence
 
 R = TypeVar("R", bound=AnyResult)
 Whole = Literal["", "start", "end"]
+Follows = Literal["", "partly", "wholly"]
 
 
 class Metric(Reducer, ABC, Generic[R]):
@@ -47,6 +48,12 @@ class Metric(Reducer, ABC, Generic[R]):
     # Where the metric has `curves`, (batch, 3, points), under which the evidence is the area: the end at which they
     # show the output of the whole input. An audit keeps them: the metric's own, that of chance, and the places between.
     whole: ClassVar[Whole] = ""
+    blank: ClassVar[Whole] = ""  # the end at which they show the output at the mean reference, if they do
+    # Columns that are the same for every explanation of the same output, such as what random orders give.
+    alike: ClassVar[tuple[str, ...]] = ()
+    # How far the evidence follows from the rest of a bundle: `verify` checks that much of it without the model, and
+    # names the metric among those that only a second run can contradict, unless it follows wholly.
+    follows: ClassVar[Follows] = ""
 
     @abstractmethod
     def measure(self, model: Model, result: R) -> Evidence:

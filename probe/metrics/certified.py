@@ -6,6 +6,7 @@ from typing import ClassVar
 import torch
 
 from probe.contracts import Proportion
+from probe.contracts.metric import Follows
 from probe.finding import Aspect
 from probe.model import Model
 from probe.outcomes import Certification
@@ -29,6 +30,7 @@ class CertifiedAccuracy(Proportion[Certification]):
     """
 
     aspect: ClassVar[Aspect] = "robustness"
+    follows: ClassVar[Follows] = "wholly"
     threshold: ClassVar[float | None] = 0.5
     columns: ClassVar[tuple[str, ...]] = ("certified",)
 

@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 import torch
 
 from probe.contracts import Metric, Proportion
+from probe.contracts.metric import Follows
 from probe.finding import Aspect
 from probe.model import Model
 from probe.results import Counterfactuals
@@ -28,6 +29,7 @@ class Validity(Proportion[Counterfactuals]):
     """
 
     aspect: ClassVar[Aspect] = "explanation"
+    follows: ClassVar[Follows] = "wholly"
     title: ClassVar[str] = "another answer is found"
     columns: ClassVar[tuple[str, ...]] = ("found",)
 
@@ -53,6 +55,7 @@ class ChangedFeatures(Metric[Counterfactuals]):
     """
 
     aspect: ClassVar[Aspect] = "explanation"
+    follows: ClassVar[Follows] = "wholly"
     better: ClassVar[Literal["higher", "lower"]] = "lower"
     columns: ClassVar[tuple[str, ...]] = ("changed",)
 

@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from probe.contracts import Explainer, Metric
-from probe.contracts.metric import Whole, areas
+from probe.contracts.metric import Follows, Whole, areas
 from probe.errors import Unsupported
 from probe.finding import Aspect
 from probe.formatting import Unit
@@ -105,6 +105,9 @@ class Area(Curve):
     An audit keeps the curves, from which the areas follow.
     """
 
+    alike: ClassVar[tuple[str, ...]] = ("random",)
+    follows: ClassVar[Follows] = "partly"
+
     def curves(self, model: Model, result: Attribution, memory: Memory | None = None) -> Drawn:
         """The curve of the attribution's order, the mean of random ones, and the share of features moved.
 
@@ -151,6 +154,7 @@ class Deletion(Area):
     reduction: ClassVar[str] = "random minus own"
     title: ClassVar[str] = "deletion beats random order"
     whole: ClassVar[Whole] = "start"
+    blank: ClassVar[Whole] = "end"
 
     def _kept(self, moved: Kept) -> Kept:
         return ~moved
@@ -180,6 +184,7 @@ class Insertion(Area):
     reduction: ClassVar[str] = "own minus random"
     title: ClassVar[str] = "insertion beats random order"
     whole: ClassVar[Whole] = "end"
+    blank: ClassVar[Whole] = "start"
 
     def _kept(self, moved: Kept) -> Kept:
         return moved
@@ -207,6 +212,7 @@ class Completeness(Metric[Attribution]):
     """
 
     aspect: ClassVar[Aspect] = "explanation"
+    follows: ClassVar[Follows] = "partly"
     unit: ClassVar[Unit] = "share"
     better: ClassVar[Literal["higher", "lower"]] = "lower"
     reduction: ClassVar[str] = "residual share"

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from probe.contracts import Proportion
+from probe.contracts.metric import Follows
 from probe.finding import Aspect
 from probe.model import Model
 from probe.results import Perturbation
@@ -33,6 +34,7 @@ class GoalReached(Proportion[Perturbation]):
     """
 
     aspect: ClassVar[Aspect] = "robustness"
+    follows: ClassVar[Follows] = "wholly"
     better: ClassVar[Literal["higher", "lower"]] = "lower"
     columns: ClassVar[tuple[str, ...]] = ("reached",)
 

@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 import torch
 
 from probe.contracts import Metric, Proportion
+from probe.contracts.metric import Follows
 from probe.contracts.prediction import sureness
 from probe.errors import DataError, Unsupported
 from probe.finding import Aspect
@@ -35,6 +36,7 @@ class Accuracy(Proportion[Prediction]):
     """
 
     aspect: ClassVar[Aspect] = "performance"
+    follows: ClassVar[Follows] = "wholly"
     threshold: ClassVar[float | None] = 0.8
     columns: ClassVar[tuple[str, ...]] = ("correct",)
 
@@ -64,6 +66,7 @@ class ExactMatch(Proportion[Prediction]):
     """
 
     aspect: ClassVar[Aspect] = "performance"
+    follows: ClassVar[Follows] = "wholly"
     columns: ClassVar[tuple[str, ...]] = ("correct",)
 
     def suits(self, result: Prediction) -> bool:
@@ -96,6 +99,7 @@ class CalibrationError(Metric[Prediction]):
     """
 
     aspect: ClassVar[Aspect] = "performance"
+    follows: ClassVar[Follows] = "wholly"
     unit: ClassVar[Unit] = "points"
     better: ClassVar[Literal["higher", "lower"]] = "lower"
     reduction: ClassVar[str] = "calibration error"
@@ -142,6 +146,7 @@ class AreaUnderROC(Metric[Prediction]):
     """
 
     aspect: ClassVar[Aspect] = "performance"
+    follows: ClassVar[Follows] = "wholly"
     reduction: ClassVar[str] = "area under ROC"
     title: ClassVar[str] = "area under ROC"
     columns: ClassVar[tuple[str, ...]] = ("log_odds", "positive")
@@ -179,6 +184,7 @@ class RobustAccuracy(Proportion[Perturbation]):
     """
 
     aspect: ClassVar[Aspect] = "robustness"
+    follows: ClassVar[Follows] = "wholly"
     threshold: ClassVar[float | None] = 0.5
     columns: ClassVar[tuple[str, ...]] = ("correct",)
 

@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 import torch
 
 from probe.contracts import Metric
+from probe.contracts.metric import Follows
 from probe.errors import Unsupported
 from probe.finding import Aspect
 from probe.metrics.prediction import check_asked
@@ -20,6 +21,7 @@ class _OfNumbers(Metric[Prediction]):
     """A metric of a regression's predictions."""
 
     aspect: ClassVar[Aspect] = "performance"
+    follows: ClassVar[Follows] = "wholly"
 
     def suits(self, result: Prediction) -> bool:
         return isinstance(result.task, Regression)

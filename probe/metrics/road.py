@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from probe.contracts import Metric
-from probe.contracts.metric import Whole, areas
+from probe.contracts.metric import Follows, Whole, areas
 from probe.errors import Unsupported
 from probe.finding import Aspect
 from probe.formatting import Unit
@@ -58,12 +58,14 @@ class ROAD(Metric[Attribution]):
     """
 
     aspect: ClassVar[Aspect] = "explanation"
+    follows: ClassVar[Follows] = "partly"
     unit: ClassVar[Unit] = "signed"
     reduction: ClassVar[str] = "random minus own"
     threshold: ClassVar[float | None] = 0.0  # no better than a random order
     title: ClassVar[str] = "filling in beats random order"
     whole: ClassVar[Whole] = "start"
     columns: ClassVar[tuple[str, ...]] = ("own", "random")
+    alike: ClassVar[tuple[str, ...]] = ("random",)
 
     steps: int = param(8, "points on the curve after its start", low=1, high=10**4)
     most: float = param(0.9, "share of features that is removed at the end of the curve", low=0.0, high=1.0)

@@ -6,6 +6,7 @@ from typing import ClassVar
 import torch
 
 from probe.contracts import Metric
+from probe.contracts.metric import Follows
 from probe.finding import Aspect
 from probe.model import Model
 from probe.results import Attribution
@@ -31,6 +32,7 @@ class Sparseness(Metric[Attribution]):
     """
 
     aspect: ClassVar[Aspect] = "explanation"
+    follows: ClassVar[Follows] = "wholly"
     title: ClassVar[str] = "names few features"
     columns: ClassVar[tuple[str, ...]] = ("gini",)
 

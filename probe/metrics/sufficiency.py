@@ -5,6 +5,7 @@ from typing import ClassVar
 
 import torch
 
+from probe.contracts.metric import Follows
 from probe.metrics.faithfulness import Curve, Curves
 from probe.metrics.masked import Kept
 from probe.shapes import Evidence, PerFeature
@@ -38,6 +39,8 @@ class Sufficiency(Curve):
     reduction: ClassVar[str] = "skill"
     title: ClassVar[str] = "top features suffice"
     columns: ClassVar[tuple[str, ...]] = ("own", "random", "best")
+    alike: ClassVar[tuple[str, ...]] = ("random", "best")
+    follows: ClassVar[Follows] = "partly"
 
     def _kept(self, moved: Kept) -> Kept:
         return moved

@@ -6,6 +6,7 @@ from typing import ClassVar
 import torch
 
 from probe.contracts import Metric
+from probe.contracts.metric import Follows
 from probe.finding import Aspect
 from probe.formatting import Unit
 from probe.metrics.goal import reached
@@ -34,6 +35,7 @@ class Withstood(Metric[Perturbation]):
     """
 
     aspect: ClassVar[Aspect] = "robustness"
+    follows: ClassVar[Follows] = "wholly"
     unit: ClassVar[Unit] = "share"
     reduction: ClassVar[str] = "proportion of those counted"
     threshold: ClassVar[float | None] = 0.5

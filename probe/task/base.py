@@ -125,6 +125,10 @@ class Task(metaclass=Named):
         """The logit of the best other class minus that of the label, (rows,); negative where the label is predicted."""
         raise Unsupported(f"a margin needs classes, and the task is {type(self).__name__}; use another goal")
 
+    def least_sure(self, decisions: NDArray[Any], count: int) -> NDArray[Any]:
+        """The smallest probability with which each decision can be taken, among this many classes."""
+        return np.zeros(decisions.shape)
+
     def energy(self, logits: Any) -> Any:
         """How little all classes together are supported, (rows,)."""
         raise Unsupported(f"an energy needs classes, and the task is {type(self).__name__}")

@@ -139,6 +139,11 @@ class Classification(Task):
         """
         return error_log_odds(wide(self.deployed(logits)), labels)
 
+    def least_sure(self, decisions: NDArray[Any], count: int) -> NDArray[Any]:
+        if self.threshold is None:
+            return np.full(decisions.shape, 1 / count)
+        return np.where(decisions == 1, self.threshold, 1 - self.threshold)
+
     def margin(self, logits: Any, labels: Any) -> Any:
         logits = wide(self.deployed(logits))
         return largest(others(logits, labels)) - entry(logits, labels)

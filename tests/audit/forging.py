@@ -74,10 +74,10 @@ class Forged:
 
 
 def curves(areas: Any, outputs: Any, at: int = 0, steps: int = 16) -> Any:
-    """Curves with these areas under them, (rows, 2), which show these outputs at one end, and are level elsewhere."""
-    level = (areas - outputs[:, None] / (2 * steps)) / (1 - 1 / (2 * steps))
+    """Curves with these areas, (rows, 2), which show these outputs at one end and 0 at the other, and are level."""
+    level = (areas - outputs[:, None] / (2 * steps)) / (1 - 1 / steps)
     drawn = np.repeat(level[:, :, None], steps + 1, axis=2)
-    drawn[:, :, at] = outputs[:, None]
+    drawn[:, :, at], drawn[:, :, -1 - at] = outputs[:, None], 0
     share = np.broadcast_to(np.linspace(0, 1, steps + 1), (len(drawn), 1, steps + 1))
     return np.concatenate([drawn, share], axis=1)
 

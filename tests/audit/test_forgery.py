@@ -15,7 +15,7 @@ from probe.audit.comparison import compare_findings, compare_runs
 from probe.audit.expected import expected_steps
 from probe.errors import IntegrityError
 from probe.finding import Finding
-from tests.audit.conftest import images, small_plan, table
+from tests.audit.conftest import SMALL, images, small_plan, table
 from tests.audit.forging import Forged, sign, without_step
 from tests.processes import start
 
@@ -26,7 +26,11 @@ def quick(once):
 
     def make(folder):
         methods = [{"method": "integrated_gradients", "steps": 4}, {"method": "lime", "samples": 50}]
-        plan = small_plan("quick", bias={"groups": []}, explain={"sample": 6, "methods": methods})
+        metrics = ["deletion", "insertion", "completeness", "sufficiency", "sparseness", "infidelity"]
+        attack = {**SMALL["attack"], "eps": ["0.1", "0.2"]}
+        plan = small_plan(
+            "quick", bias={"groups": []}, attack=attack, explain={"sample": 6, "methods": methods, "metrics": metrics}
+        )
         run(plan, *table(), folder)
         Forged(folder).redraw()
 
@@ -193,6 +197,103 @@ def taken_from(*parts):
         arrays_of("attack-pgd", success=lambda a: a["success"], **change)(bundle)
 
     return forge
+
+
+def moved(metric, change):
+    """Change curves of integrated gradients, from which the evidence is computed anew."""
+    name = "explain-integrated_gradients"
+
+    def forge(bundle):
+        arrays = bundle.arrays(name)
+        curves = change(arrays[f"curves-{metric}"].copy())
+        areas = np.trapezoid(curves[:, :2], curves[:, 2:], axis=2)
+        bundle.write_arrays(name, arrays | {f"curves-{metric}": curves, f"measured-{metric}": areas})
+
+    return forge
+
+
+def drop_at(points, curve=0, by=0.5):
+    """Lower curves at some points."""
+
+    def change(curves):
+        curves[:, curve, points] -= by
+        return curves
+
+    return change
+
+
+def righted(bundle):
+    """Have an attack turn the rows that were wrong before it to their labels."""
+    arrays = bundle.arrays("attack-pgd")
+    labels = bundle.arrays("predictions")["labels"][arrays["rows"]]
+    predicted = np.where(arrays["clean"], arrays["predicted"], labels)
+    bundle.write_arrays("attack-pgd", arrays | {"predicted": predicted, ROBUST: (predicted == labels).astype(float)})
+
+
+def fallen_and_risen(bundle):
+    """Have the rows that fell at the first radius stand at the second."""
+    arrays = bundle.arrays("attack-pgd")
+    labels = bundle.arrays("predictions")["labels"][arrays["rows"]]
+    stood = {"success": arrays["success"][::-1], "predicted": arrays["predicted"][::-1]}
+    stood |= {part: arrays[part][::-1] for part in ("probability", "shown", "after", "moved") if part in arrays}
+    bundle.write_arrays("attack-pgd", arrays | stood | {ROBUST: (stood["predicted"] == labels).astype(float)})
+
+
+def promised(change):
+    """Change how far integrated gradients are said to be from what they promise, and what they promise."""
+    name = "explain-integrated_gradients"
+
+    def forge(bundle):
+        arrays = bundle.arrays(name)
+        evidence = change(arrays["measured-completeness"], arrays["by_feature"].sum(1))
+        bundle.write_arrays(name, arrays | {"measured-completeness": np.stack(evidence, 1)})
+
+    return forge
+
+
+SUFFICES, SPARSE = (f"measured-{name}" for name in ("sufficiency", "sparseness"))
+OF_IG, OF_PGD = "explain-integrated_gradients", "attack-pgd"
+
+
+@pytest.mark.parametrize(("forge", "why"), [
+    (promised(lambda held, sums: [held[:, 0], 9 * held[:, 1]]), "from their sum does not follow from the values"),
+    (promised(lambda held, sums: [held[:, 0] + 1, np.abs(sums) + 1]), "should sum to is not what the answers of their"),
+    (arrays_of(OF_IG, **{SUFFICES: lambda a: a[SUFFICES] * [1, 2, 1]}), "what random orders give for sufficiency"),
+    (arrays_of(OF_IG, **{SPARSE: lambda a: a[SPARSE] * 0.9}), "sparseness does not follow from the values"),
+    (moved("deletion", drop_at(5, curve=1, by=-0.9)), "what random orders give for deletion"),
+    (moved("deletion", drop_at(slice(12, 17))), "another answer to an input without features"),
+    (moved("insertion", drop_at(0, by=-0.5)), "another answer to an input without features"),
+    (moved("deletion", drop_at(slice(1, 12))), "another answer to features of row"),
+    (moved("insertion", drop_at(slice(1, 12), by=-0.5)), "another answer to features of row"),
+    (righted, "a row that it did not move has another answer than before"),
+    (fallen_and_risen, "a row falls at a radius and stands at a larger one"),
+    (arrays_of(OF_PGD, probability=lambda a: np.where(a["success"], a["probability"] / 2, a["probability"])), "less"),
+    (arrays_of(OF_PGD, probability=lambda a: np.where(a["success"], a["probability"], 0.99)), "is not that of before"),
+    (arrays_of(OF_PGD, probability=lambda a: np.where(a["success"], [[0.7], [0.9]], a["probability"])), "at a larger"),
+])  # fmt: skip
+def test_evidence_that_was_moved_together_is_refused_by_other_evidence(copy, forge, why):
+    sign(copy, forge)
+    with pytest.raises(IntegrityError, match=why):
+        verify(copy)
+
+
+@pytest.mark.parametrize("name", ["predictions", OF_IG, "explain-lime", "attack-pgd"])
+def test_what_is_not_named_as_held_once_cannot_be_changed_alone(copy, quick, name):
+    """A metric that says that its evidence follows from other evidence cannot have another; others are named."""
+    (step,) = [step for step in quick.manifest.steps if step.name == name]
+    once = verify(quick.folder).held_once
+    for reading in (each for each in step.readings if each.status == "done"):
+        shutil.copytree(quick.folder, copy, dirs_exist_ok=True)
+        part, axis = f"measured-{reading.metric}", -1 if name == OF_PGD else 0
+        sign(copy, arrays_of(name, **{part: lambda a, part=part, axis=axis: np.roll(a[part], 1, axis=axis)}))
+        assert not np.array_equal(read(copy).arrays(name)[part], quick.arrays(name)[part]), reading.metric
+        why = ""
+        try:
+            verify(copy)
+        except IntegrityError as error:
+            why = str(error)
+        contradicted = why.startswith("the evidence contradicts itself")  # or its findings alone are others
+        assert contradicted == (reading.metric not in once), (reading.metric, why)
 
 
 def rows_swapped(name):

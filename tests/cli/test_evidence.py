@@ -57,6 +57,9 @@ def test_what_verifying_shows_and_what_it_does_not_is_said(probe, copy):
     assert manifest.evidence_digest in said
     assert "the numbers follow from the files, not who wrote the files" in said
     assert "--digest" in said
+    assert "only a second run tells (--rerun): the answers, the inputs, the values of explanations, " in said
+    assert "deletion (in part)" in said
+    assert "robust_accuracy" not in said  # it follows from the answers
 
 
 def test_either_digest_is_compared_and_an_empty_one_is_refused(probe, copy):

@@ -6,6 +6,7 @@ each kind of step.
 """
 
 from probe.audit.consistency.arrays import check_arrays
+from probe.audit.consistency.once import held_once
 from probe.audit.consistency.steps import check_steps
 
-__all__ = ["check_arrays", "check_steps"]
+__all__ = ["check_arrays", "check_steps", "held_once"]

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from probe.audit.bundle import Bundle
+from probe.audit.consistency.agreeing import check_agreeing
 from probe.audit.consistency.attacks import check_attack, check_families
 from probe.audit.consistency.certificates import check_certificate
 from probe.audit.consistency.counterfactuals import check_counterfactual
@@ -14,6 +15,7 @@ from probe.audit.consistency.explanations import check_again, check_explanation,
 from probe.audit.consistency.parts import Array, are_same, expect
 from probe.audit.consistency.predictions import check_measured, check_predictions
 from probe.audit.consistency.readings import check_readings
+from probe.audit.consistency.shown import check_shown
 from probe.audit.consistency.step import Expected, Step
 from probe.audit.consistency.sums import check_sums
 from probe.audit.consistency.surveys import check_survey
@@ -26,7 +28,7 @@ NORMS = ("l1", "l2", "linf")
 KINDS: Mapping[str, tuple[Callable[[Step], None], ...]] = {
     "predictions": (check_readings,),
     "instances": (check_instances, check_readings),
-    "explainer": (check_explanation, check_readings, check_curves, check_sums),
+    "explainer": (check_explanation, check_readings, check_curves, check_sums, check_shown),
     "attack": (check_attack, check_again, check_readings),
     "label attack": (check_attack, check_again, check_readings),
     "counterfactual": (check_counterfactual, check_readings),
@@ -47,7 +49,8 @@ def check_arrays(bundle: Bundle) -> None:
         return
     check_predictions(bundle, stored["predictions"])
     answers = Expected.of(bundle)
-    check_measured(stored["predictions"], answers)
+    check_measured(bundle, stored["predictions"], answers)
+    explained: list[Step] = []
     for record in done:
         step = Step(bundle, record, stored, Expected.of(bundle, record.label) if record.label else answers)
         _check_inputs(step)
@@ -55,6 +58,9 @@ def check_arrays(bundle: Bundle) -> None:
         check_declared(step)
         for check in KINDS[record.kind]:
             check(step)
+        if record.kind == "explainer":
+            explained.append(step)
+    check_agreeing(explained)
     drawn = [stored[step.name]["rows"] for step in done if step.kind in ATTACKS]
     if any(not np.array_equal(rows, drawn[0]) for rows in drawn):
         raise IntegrityError("the attacks used different rows")

@@ -35,10 +35,13 @@ def check_attack(step: Step) -> None:
         _check_accuracy(step)
     else:
         _check_withstood(step)
+    reached = arrays.get(evidence_of("goal_reached"))
+    same = reached is None or np.array_equal(reached, success)
+    expect(same, name, "the rows that reached the goal are not its successes")
+    _check_kept_answers(step)
     if "probability" in arrays:
         check_form(name, arrays["probability"], success.shape)
-        within = (arrays["probability"] >= 0) & (arrays["probability"] <= 1 + TIE)
-        expect(bool(within.all()), name, "its probabilities are not between 0 and 1")
+        _check_probabilities(step)
     if step.plan.keeps_inputs:
         _check_kept(step)
 
@@ -58,6 +61,41 @@ def check_families(bundle: Bundle, stored: Mapping[str, Stored]) -> None:
             for step in others:
                 same = np.array_equal(stored[step.name]["eps"], stored[first.name]["eps"])
                 expect(same, step.name, f"it has the norm of {first.name} and other radii")
+
+
+def _check_kept_answers(step: Step) -> None:
+    """Check that rows that were not moved keep their answer, and those moved at a radius theirs at larger ones."""
+    name, arrays, answers = step.name, step.arrays, step.answers
+    rows, success, attacked = arrays["rows"], arrays["success"], arrays["predicted"]
+    stayed = ~success & ~answers.tied[rows]
+    before = np.broadcast_to(answers.predicted[rows], attacked.shape)
+    same = np.isclose(attacked, before, rtol=TIE, atol=TIE).reshape(*success.shape, -1).all(2)
+    expect(bool(same[stayed].all()), name, "a row that it did not move has another answer than before")
+    expect(bool((success[1:] >= success[:-1]).all()), name, "a row falls at a radius and stands at a larger one")
+    told = [arrays[part] for part in ("predicted", "probability") if part in arrays]
+    again = all(are_same(each[1:][success[:-1]], each[:-1][success[:-1]]) for each in told)
+    expect(again, name, "a row has another answer at a larger radius than where it fell")
+
+
+def _check_probabilities(step: Step) -> None:
+    """Check the probability of each answer: of rows not moved that of before, of others one that decides for it."""
+    name, arrays, answers, task = step.name, step.arrays, step.answers, step.answers.task
+    rows, success, sure = arrays["rows"], arrays["success"], arrays["probability"].astype(np.float64)
+    expect(task.one_class, name, "it holds probabilities of answers that have none")
+    expect(bool(((sure >= 0) & (sure <= 1 + TIE)).all()), name, "its probabilities are not between 0 and 1")
+    before = task.pick(answers.probabilities[rows], answers.predicted[rows])
+    stayed = ~success & ~answers.tied[rows]
+    expect(
+        bool((np.abs(sure - before) <= TIE)[stayed].all()),
+        name,
+        "the probability of an answer that it did not move is not that of before",
+    )
+    least = task.least_sure(arrays["predicted"], answers.probabilities.shape[1])
+    expect(
+        bool((sure >= least - TIE)[success].all()),
+        name,
+        "an answer under attack is less probable than an answer can be",
+    )
 
 
 def _goal(step: Step) -> Mapping[str, Any]:

@@ -29,6 +29,12 @@ def check_curves(step: Step) -> None:
         _check(step, reading, curves, whole)
 
 
+def shown_by(step: Step, reading: Reading) -> str:
+    """Which output the curves of a metric show: the one that was explained, unless its settings name another."""
+    asked = str(reading.settings.get("output", "explained"))
+    return step.output if asked == "explained" else asked
+
+
 def _check(step: Step, reading: Reading, curves: Array, whole: str) -> None:
     name, rows = step.name, len(step.arrays["rows"])
     check_form(name, curves, (rows, 3, int(reading.settings["steps"]) + 1), "f")
@@ -36,6 +42,9 @@ def _check(step: Step, reading: Reading, curves: Array, whole: str) -> None:
     drawn, share = curves[:, :2], curves[:, 2]
     grows = bool((np.diff(share) >= 0).all() and (share[:, 0] == 0).all() and (share <= 1).all())
     expect(grows, name, f"the points of the curves of {reading.metric} are not in order")
+    if shown_by(step, reading) == "probability" and step.answers.task.one_class:
+        within = bool(((drawn >= -TIE) & (drawn <= 1 + TIE)).all())
+        expect(within, name, f"the curves of {reading.metric} show probabilities that are not between 0 and 1")
     areas = np.trapezoid(drawn, curves[:, 2:], axis=2)
     slack = CLOSE * np.abs(drawn).max(2) + 1e-12
     fits = bool((np.abs(areas - step.arrays[evidence_of(reading.metric)]) <= slack).all())
@@ -46,10 +55,6 @@ def _check(step: Step, reading: Reading, curves: Array, whole: str) -> None:
 
 def _check_whole(step: Step, reading: Reading, ends: Array) -> None:
     """Check that curves show the outputs of their rows where no feature is missing."""
-    arrays, task = step.arrays, step.answers.task
-    asked = str(reading.settings.get("output", "explained"))
-    output = str(step.record.method.get("output", "logit")) if asked == "explained" else asked
-    logits = step.stored["predictions"]["logits"][arrays["rows"]].astype(np.float64)
-    outputs = task.pick(task.explained(logits, output), arrays["targets"])[:, None]
+    outputs = step.outputs(shown_by(step, reading))[:, None]
     fits = bool((np.abs(ends - outputs) <= TIE * np.maximum(np.abs(outputs), 1)).all())
     expect(fits, step.name, f"the curves of {reading.metric} do not show the answers of their rows to whole inputs")

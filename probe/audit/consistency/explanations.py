@@ -27,7 +27,7 @@ def check_instances(step: Step) -> None:
         check_near(name, arrays, count)
     elif "features" not in arrays:
         return
-    features = _features(step)
+    features = features_of(step)
     each = features.size == len(rows) * prod(data.shape) and features.ndim > len(data.shape)
     fits = each or features.size == prod(data.shape)
     expect(fits, name, "the features have neither the shape of one input nor that of all inputs")
@@ -119,7 +119,7 @@ def _check_values(step: Step, rows: Array, by_feature: Array, values: Array | No
     assert values is not None
     check_form(name, values, (len(rows), *data.shape))
     expect(bool(np.isfinite(values).all()), name, "its values hold NaN or infinity")
-    features = _features(step).reshape(-1, prod(data.shape))
+    features = features_of(step).reshape(-1, prod(data.shape))
     if len(features) > 1:
         of_all = step.stored["instances"]["rows"]
         features = features[[int(np.flatnonzero(of_all == row)[0]) for row in rows]]
@@ -128,7 +128,7 @@ def _check_values(step: Step, rows: Array, by_feature: Array, values: Array | No
     expect(all(sums), name, "its values by feature are not the sums of its values")
 
 
-def _features(step: Step) -> Array:
+def features_of(step: Step) -> Array:
     """The feature of each coordinate; each is its own feature unless the bundle has a grouping."""
     instances = step.stored["instances"]
     return instances["features"] if "features" in instances else np.arange(prod(step.bundle.manifest.data.shape))

@@ -57,7 +57,7 @@ def _check_labels(task: Task, labels: Array, logits: Array) -> None:
     check_whole("predictions", labels, logits.shape[1])
 
 
-def check_measured(arrays: Stored, answers: Expected) -> None:
+def check_measured(bundle: Bundle, arrays: Stored, answers: Expected) -> None:
     """Check that the evidence of the built-in metrics follows from the logits."""
     if names := answers.task.several(arrays["logits"]):
         found = [str(name) for name in arrays.get("items", np.zeros(0))]
@@ -79,11 +79,26 @@ def check_measured(arrays: Stored, answers: Expected) -> None:
             "predictions",
             "the rows that are right in all their answers do not follow from the logits",
         )
+    if not names:
+        _check_sure(arrays, arrays["logits"], answers)
+    for at in range(len(names)):
+        of_one = {
+            evidence_of(each.metric): arrays[evidence_of(each.metric)][:, at]
+            for each in bundle.manifest.steps[0].readings
+            if each.apart and each.status == "done"
+        }
+        _check_sure(of_one, answers.task.alone(arrays["logits"], at), Expected.of(bundle, at))
+    if isinstance(answers.task, Regression):
+        _check_numbers(arrays, answers)
+
+
+def _check_sure(arrays: Stored, logits: Array, answers: Expected) -> None:
+    """Check the confidence and the ranks of the answers to one question."""
     confident = arrays.get(evidence_of("calibration_error"))
     if confident is not None and answers.sure is not None:
         close = np.abs(confident[:, 0] - answers.sure) <= TIE
         expect(bool(close.all()), "predictions", "the confidence of the answers does not follow from the logits")
-        likeliest = answers.task.likeliest(answers.task.probabilities(wide(arrays["logits"])))
+        likeliest = answers.task.likeliest(answers.task.probabilities(wide(logits)))
         agree = (confident[:, 1] == (likeliest == answers.labels)) | answers.tied
         expect(
             bool(agree.all() and np.isin(confident[:, 1], (0, 1)).all()),
@@ -92,11 +107,9 @@ def check_measured(arrays: Stored, answers: Expected) -> None:
         )
     ranked = arrays.get(evidence_of("area_under_roc"))
     if ranked is not None and answers.task.one_class:
-        lead = np.diff(arrays["logits"].astype(np.float64), axis=1)
+        lead = np.diff(logits.astype(np.float64), axis=1)
         follows = lead.shape[1] == 1 and _close(ranked, np.hstack([lead, (answers.labels == 1)[:, None]]))
         expect(follows, "predictions", "the ranks of the area under ROC do not follow from the logits")
-    if isinstance(answers.task, Regression):
-        _check_numbers(arrays, answers)
 
 
 def _check_numbers(arrays: Stored, answers: Expected) -> None:

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 from probe.audit.aspects.common import Answers
 from probe.audit.bundle import Bundle
 from probe.audit.consistency.parts import Array
@@ -23,15 +25,17 @@ class Expected:
     task: Task
     tied: Array
     sure: Array | None  # the probability of the most likely class; None where there are none
+    probabilities: Array  # of each class; no columns where there are none
 
     @classmethod
-    def of(cls, bundle: Bundle, label: str = "") -> "Expected":
+    def of(cls, bundle: Bundle, label: str | int = "") -> "Expected":
         answers = Answers.of(bundle)
-        answers = answers.only(answers.task.index(label)) if label else answers
+        answers = answers if label == "" else answers.only(answers.task.index(label))
         task, logits = answers.task, answers.logits
         tied = task.tied(logits, answers.labels, TIE)
-        sure = answers.probabilities.max(1) if task.one_class else None
-        return cls(answers.labels, answers.predicted, task.target(logits), task, tied, sure)
+        chances = answers.probabilities if task.one_class else np.zeros((len(logits), 0))
+        sure = chances.max(1) if task.one_class else None
+        return cls(answers.labels, answers.predicted, task.target(logits), task, tied, sure, chances)
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,17 @@ class Step:
     def arrays(self) -> Stored:
         """Its arrays."""
         return self.stored[self.name]
+
+    @property
+    def output(self) -> str:
+        """Which output an explainer explained: the logit or the probability."""
+        return str(self.record.method.get("output", "logit"))
+
+    def outputs(self, output: str) -> Array:
+        """The recorded output of each row at its target, (rows,)."""
+        logits = self.stored["predictions"]["logits"][self.arrays["rows"]].astype(np.float64)
+        found: Array = self.answers.task.pick(self.answers.task.explained(logits, output), self.arrays["targets"])
+        return found
 
     @property
     def plan(self) -> PlanRecord:

@@ -18,9 +18,7 @@ def check_sums(step: Step) -> None:
     by_construction = found is not None and found.said.get("sums_by_construction") is True
     if found is None or not found.said.get("completeness") or (residual is None and not by_construction):
         return
-    arrays, task = step.arrays, step.answers.task
-    logits = step.stored["predictions"]["logits"][arrays["rows"]].astype(np.float64)
-    outputs = task.pick(task.explained(logits, str(step.record.method.get("output", "logit"))), arrays["targets"])
+    arrays, outputs = step.arrays, step.outputs(step.output)
     sums = arrays["by_feature"].astype(np.float64).sum(1)
     slack = TIE * np.maximum(np.abs(outputs), np.abs(sums)) + (0 if residual is None else np.abs(residual[:, 0]))
     for target in np.unique(arrays["targets"]):
