@@ -1,15 +1,18 @@
 """A crew whose workers are objects of this process, for tests of what is sent to workers."""
 
+import threading
 from itertools import count
 
 from probe.engines.crew import Crew, Holder
 
 
 class Here:
-    """A place whose workers answer when they are waited for; the messages in `fatal` each end one worker."""
+    """A place whose workers answer when they are heard; the messages in `fatal` each end one worker."""
 
     def __init__(self, fatal=()):
         self.started, self.stopped, self.answered = 0, [], []
+        self.answers = threading.Event()  # whether workers answer now
+        self.answers.set()
         self._fatal, self._tokens, self._sent = list(fatal), count(), {}
 
     def share(self, make):
@@ -24,12 +27,16 @@ class Here:
         return token
 
     def first(self, coming):
+        self.answers.wait()
         worker, held, message = self._sent[coming[0]]
         if message in self._fatal:
             self._fatal.remove(message)
             return coming[0], None
         self.answered.append(message)
-        return coming[0], worker.answer(held, lambda: held, message)
+        try:
+            return coming[0], worker.answer(held, lambda: held, message)
+        except SystemExit:
+            return coming[0], None
 
     def stop(self, worker):
         self.stopped.append(worker)

@@ -1,11 +1,12 @@
 """An audit by a crew: workers open its model and rows, are asked units of its steps, and send the pieces back.
 
-Units are sent in the order of the steps, all at once, so that no worker waits for the end of a step.
+Units are sent in the order of the steps, all at once, so that no worker waits for the end of a step. Those of the next
+audit are sent while one is asked, so that none waits for its end either.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from copy import copy
 from dataclasses import dataclass, replace
 from functools import partial
@@ -20,7 +21,7 @@ from probe.audit.pieces import Piece
 from probe.audit.plan import Plan
 from probe.audit.preparing import prepared
 from probe.dataset import Dataset
-from probe.engines.crew import Crew
+from probe.engines.crew import Crew, Held
 from probe.errors import ProbeError
 from probe.metering import Usage
 from probe.model import Model
@@ -39,29 +40,30 @@ class Workers:
     threads: int
 
 
-def asked_of(workers: Workers, every: Iterable[Step], head: Manifest, model: Model) -> Iterator[Step]:
-    """The steps, whose units are the workers' to ask; what they count is added to that of the model.
+@contextmanager
+def asked_of(workers: Workers, todo: Sequence[Step], head: Manifest, model: Model) -> Iterator[list[Step]]:
+    """The steps, whose units the workers are asked; what they count is added to that of the model.
 
-    Raises:
-        ChildProcessError: if workers are lost again and again, or open something else.
+    An answer raises ChildProcessError if workers are lost again and again, or open something else.
     """
-    crew, todo = workers.crew, list(every)
-    crew.hold(partial(Worker, workers.opened, workers.threads, head))
+    held = workers.crew.hold(partial(Worker, workers.opened, workers.threads, head))
     for step in todo:
         for at, unit in enumerate(step.units):
             # Explainers share what they measure of a unit, so it is one worker's.
-            home = at % crew.workers if step.planned.kind == "explainer" else None
-            crew.send((step.name, unit.start), (step.name, unit), home)
-    for step in todo:
-        yield replace(step, ask=partial(_answered, crew, step, model))
+            home = at % held.workers if step.planned.kind == "explainer" else None
+            held.send((step.name, unit.start), (step.name, unit), home)
+    try:
+        yield [replace(step, ask=partial(_answered, held, step, model)) for step in todo]
+    finally:
+        held.close()
 
 
-def _answered(crew: Crew, step: Step, model: Model, unit: slice, advance: Advance) -> Piece:
-    piece, cost = crew.answer((step.name, unit.start)).given
+def _answered(held: Held, step: Step, model: Model, unit: slice, advance: Advance) -> Piece:
+    piece, cost = held.answer((step.name, unit.start)).given
     model.usage.forward += cost.forward
     model.usage.backward += cost.backward
     if isinstance(piece, ProbeError):
-        crew.forget([(step.name, each.start) for each in step.units])
+        held.forget([(step.name, each.start) for each in step.units])
         raise piece
     advance((unit.stop - unit.start) * step.times)
     found: Piece = piece

@@ -1,7 +1,7 @@
 """Run a plan step by step and write a bundle; finished steps are never lost."""
 
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from probe import lock
@@ -42,12 +42,26 @@ def run(
     Raises:
         ExistsError: if the folder holds something else, or an audit whose answers the model does not reproduce.
     """
+    with begun(plan, model, data, folder, workers=workers) as finish:
+        return finish(progress)
+
+
+@contextmanager
+def begun(
+    plan: Plan, model: Model, data: Dataset, folder: str | Path, *, workers: Workers | None = None
+) -> Iterator[Callable[[Progress], Bundle]]:
+    """An audit whose batches the workers, if there are any, are asked from here on; gives what brings it to its end.
+
+    Within the block nobody else writes into the folder. An audit that did not end is left as interrupted.
+    """
     plan, model, data = prepared(plan, model, data)
     manifest = describe(plan, model, data)
     folder = Path(folder)
     if (bundle := existing(folder, manifest)) and bundle.complete:
-        check_answers(bundle, model, data)
-        return bundle
+        there = bundle
+        check_answers(there, model, data)
+        yield lambda progress: there
+        return
     check_fit(model, data)
     with lock.writing(folder):
         # Another process may have written before it released the lock.
@@ -55,29 +69,44 @@ def run(
         if bundle:
             check_answers(bundle, model, data)
         if bundle and bundle.complete:
-            return bundle
-        return _run(plan, model, data, reopen(bundle) if bundle else create(folder, manifest), progress, workers)
+            there = bundle
+            yield lambda progress: there
+            return
+        with _interruptible(reopen(bundle) if bundle else create(folder, manifest)) as going:
+            if data.groups is not None and not going.has("tables/groups.csv"):
+                going.write_table("groups", data.groups)
+            shared = Shared(folder)
+            every, shelf = _planned(plan, model, data, going, shared), Shelf(going, shared)
+            with ExitStack() as asked:
+                if workers is not None:
+                    todo = [step for step in every if not shelf.has(step)]
+                    every = asked.enter_context(asked_of(workers, todo, manifest, model))
+
+                def finish(progress: Progress) -> Bundle:
+                    carry_out(every, model, shelf, progress)
+                    conclude(going, "complete")
+                    shared.forget()
+                    return going
+
+                yield finish
 
 
-def _run(
-    plan: Plan, model: Model, data: Dataset, bundle: Bundle, progress: Progress, workers: Workers | None
-) -> Bundle:
-    try:
-        if data.groups is not None and not bundle.has("tables/groups.csv"):
-            bundle.write_table("groups", data.groups)
-        shared = Shared(bundle.folder)
-        every, shelf = _planned(plan, model, data, bundle, shared), Shelf(bundle, shared)
-        if workers is not None:
-            every = asked_of(workers, (step for step in every if not shelf.has(step)), bundle.manifest, model)
-        carry_out(every, model, shelf, progress)
-        conclude(bundle, "complete")
-        shared.forget()
-    except (KeyboardInterrupt, OSError, MemoryError):
+@contextmanager
+def _interruptible(bundle: Bundle) -> Iterator[Bundle]:
+    """Assess what is there of a bundle if it is left before its end."""
+
+    def leave() -> None:
         # On a full disk this cannot be written either; the last complete manifest stays, marked as running.
         with suppress(OSError, MemoryError):
             conclude(bundle, "interrupted")
+
+    try:
+        yield bundle
+    except (KeyboardInterrupt, OSError, MemoryError):
+        leave()
         raise
-    return bundle
+    if not bundle.complete:
+        leave()
 
 
 def check(plan: Plan, model: Model, data: Dataset) -> None:

@@ -3,9 +3,9 @@
 import os
 import shutil
 import sys
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from probe.cli.app import (
+    USAGE,
     AllowCode,
     Device,
     Json,
@@ -32,6 +33,10 @@ from probe.cli.summary import document, summary, table
 from probe.engines.crew import Crew
 from probe.errors import ExistsError, PlanError, ProbeError
 from probe.formatting import counted
+
+AHEAD = 3  # audits that workers have at once, so that they need not wait for the next; the caller opens as many models
+Work = Callable[[], dict[str, Any]]
+Begin = Callable[[ExitStack], Work]  # what undoes the beginning of a work that is never done goes on the stack
 
 
 @command("audit")
@@ -88,8 +93,8 @@ def audit(
     if shard:
         return _part(chosen, out, shard, opened, replace=replace, as_json=as_json)
     with terminable(), crewed(engine, count, device) as crew:
-        works: dict[str, Callable[[], dict[str, Any]]] = {
-            plan.name: partial(_audit, plan, out / plan.name, opened, crew, replace=replace, quiet=as_json)
+        works: dict[str, Begin] = {
+            plan.name: partial(_begun, plan, out / plan.name, opened, crew, replace=replace, quiet=as_json)
             for plan in chosen
         }
         if engine and crew is None:
@@ -99,7 +104,7 @@ def audit(
                 for plan, (name, option) in zip(chosen, named, strict=True)
             }
             works |= _dealt(calls, out, engine, count, replace=replace, quiet=as_json)
-        documents = [_or_error(name, work, len(works)) for name, work in works.items()]
+        documents = _ended(works, AHEAD if crew else 1)
     if as_json:
         emit_json(documents)
     else:
@@ -146,7 +151,7 @@ def _absolute(name: str, option: tuple[str, ...]) -> str:
 
 def _dealt(
     calls: dict[str, list[str]], out: Path, engine: str, workers: int, *, replace: bool, quiet: bool
-) -> dict[str, Callable[[], dict[str, Any]]]:
+) -> dict[str, Begin]:
     """The ends of audits whose parts an engine has run. An audit that is there already is no work for an engine."""
     from probe.audit.bundle import is_unused
     from probe.cli.dealing import deal, finish
@@ -161,35 +166,55 @@ def _dealt(
         if name in old:
             _remove(out / name)
 
-    return {name: partial(finish, name, out, workers, failed, clear=partial(clear, name), show=show) for name in new}
+    def end(name: str, undone: ExitStack) -> Work:
+        return partial(finish, name, out, workers, failed, clear=partial(clear, name), show=show)
+
+    return {name: partial(end, name) for name in new}
 
 
-def _or_error(name: str, work: Callable[[], dict[str, Any]], audits: int) -> dict[str, Any]:
-    """What an audit gives; of several, why one could not be run."""
-    if audits == 1:
-        return work()
+def _ended(works: dict[str, Begin], ahead: int) -> list[dict[str, Any]]:
+    """What each audit gives, in turn; of several, why one could not be run. So many are begun before one is done."""
+    alone, waiting = len(works) == 1, list(works.items())
+    begun: deque[tuple[str, Work]] = deque()
+    documents: list[dict[str, Any]] = []
+    with ExitStack() as undone:
+        while waiting or begun:
+            while waiting and len(begun) < ahead:
+                name, begin = waiting.pop(0)
+                try:
+                    begun.append((name, begin(undone)))
+                except ProbeError as error:
+                    begun.append((name, partial(_raise, error)))
+            name, work = begun.popleft()
+            documents.append(work() if alone else _or_error(name, work))
+    return documents
+
+
+def _raise(error: Exception) -> dict[str, Any]:
+    raise error
+
+
+def _or_error(name: str, work: Work) -> dict[str, Any]:
     try:
         return work()
-    except ProbeError as error:
+    except (ProbeError, ChildProcessError) as error:
+        code = code_of(error) if isinstance(error, ProbeError) else USAGE
         print_err(f"{name}: {error}")
-        return {"name": name, "error": {"kind": type(error).__name__, "message": str(error), "code": code_of(error)}}
+        return {"name": name, "error": {"kind": type(error).__name__, "message": str(error), "code": code}}
 
 
-def _audit(
+def _begun(
     plan: Any,
     folder: Path,
     opened: Callable[[Any], tuple[Any, Any]],
     crew: Crew | None,
+    undone: ExitStack,
     *,
     replace: bool,
     quiet: bool,
-) -> dict[str, Any]:
-    from probe.audit import run
-    from probe.audit import verify as verify_bundle
+) -> Work:
     from probe.audit.estimate import estimate
-    from probe.audit.runner import check
-    from probe.cli.progress import progress
-    from probe.lock import writing
+    from probe.audit.runner import begun, check
 
     model, data = opened(plan)
     for notice in (*data.notices, *model.notices):
@@ -203,9 +228,22 @@ def _audit(
     if not (folder / "audit.json").exists():
         by = f"by {crew.workers} workers" if crew else f"about {estimate(plan, model, data):.0f} s at most"
         print_err(f"{plan.name}: {counted(len(data))}; {by}")
+    going = undone.enter_context(ExitStack())
+    finish = going.enter_context(begun(plan, model, data, folder, workers=workers_of(crew, plan, opened)))
+    return partial(_finished, plan, folder, finish, going, quiet=quiet)
+
+
+def _finished(
+    plan: Any, folder: Path, finish: Callable[[Any], Any], going: ExitStack, *, quiet: bool
+) -> dict[str, Any]:
+    """What an audit gives that has begun; `going` is left as soon as its evidence is there."""
+    from probe.audit import verify as verify_bundle
+    from probe.cli.progress import progress
+    from probe.lock import writing
+
     try:
-        with progress(plan.name) as advance:
-            bundle = run(plan, model, data, folder, progress=advance, workers=workers_of(crew, plan, opened))
+        with going, progress(plan.name) as advance:
+            bundle = finish(advance)
     except KeyboardInterrupt:
         with suppress(ProbeError, OSError):
             _keep(folder)

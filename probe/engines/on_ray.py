@@ -11,6 +11,8 @@ from probe.engines import Engine, Outcome
 from probe.engines.crew import Answer, Crew, Holder, Make
 from probe.engines.processes import Processes
 
+MOMENT = 0.1  # seconds until what is to be sent is looked at again
+
 
 class Ray:
     """Runs each command as a task; where RAY_ADDRESS names no cluster, on this machine."""
@@ -52,8 +54,11 @@ class Actors:
     def send(self, worker: Any, held: Any, message: Any) -> Any:
         return worker.answer.remote(held.hex(), [held], message)  # in a list: the worker reads it, once
 
-    def first(self, coming: Sequence[Any]) -> tuple[Any, Answer | None]:
-        (first, *_), _ = ray.wait(list(coming), num_returns=1)
+    def first(self, coming: Sequence[Any]) -> tuple[Any, Answer | None] | None:
+        there, _ = ray.wait(list(coming), num_returns=1, timeout=MOMENT)
+        if not there:
+            return None
+        first = there[0]
         try:
             return first, ray.get(first)
         except ray.exceptions.RayTaskError as error:

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from probe.engines.crew import Answer, Crew
+from probe.engines.crew import Answer, Crew, Held
 from probe.errors import ProbeError
 from probe.metering import Usage
 from probe.model import Model
@@ -37,14 +37,14 @@ def ask_crew(cells: Sequence[Cell], crew: Crew, threads: int, shelf: Shelf[Cell]
     subject = cells[0].subject
     own = replace(subject, model=_moved(subject.model, CPU), parts=None)
     sent = tuple(replace(cell, subject=own) for cell in cells)
-    crew.hold(partial(Worker, sent, subject.model.device.type, threads))
-    going = {at: _Going(at, cell, crew) for at, cell in enumerate(cells) if not shelf.has(cell)}
-    while crew.busy:
-        (at, start), answer = crew.next()
+    held = crew.hold(partial(Worker, sent, subject.model.device.type, threads))
+    going = {at: _Going(at, cell, held) for at, cell in enumerate(cells) if not shelf.has(cell)}
+    while held.busy:
+        (at, start), answer = held.next()
         if at not in going:
             continue
         if isinstance(answer.error, ProbeError):
-            crew.forget([(at, first) for first in going.pop(at).missing])
+            held.forget([(at, first) for first in going.pop(at).missing])
         elif start == WHOLE:
             record = answer.given
             del going[at]
@@ -58,9 +58,9 @@ def ask_crew(cells: Sequence[Cell], crew: Crew, threads: int, shelf: Shelf[Cell]
 class _Going:
     """A cell whose messages are on their way."""
 
-    def __init__(self, at: int, cell: Cell, crew: Crew) -> None:
+    def __init__(self, at: int, cell: Cell, held: Held) -> None:
         assert cell.subject.parts, "a study of several workers has a folder"
-        self._at, self._cell, self._crew, self._parts = at, cell, crew, cell.subject.parts
+        self._at, self._cell, self._held, self._parts = at, cell, held, cell.subject.parts
         self._batches = {rows.start: rows for rows in batches_of(cell.method, cell.subject)}
         self.missing = [start for start, rows in self._batches.items() if not self._parts.has(rows)]
         self._send()
@@ -82,9 +82,9 @@ class _Going:
             results = {start: saved.get(rows, self._cell.method, CPU) for start, rows in self._batches.items()}
             self.missing = [start for start, result in results.items() if result is None]
         for start in self.missing:
-            self._crew.send((self._at, start), (self._at, self._batches[start], None))
+            self._held.send((self._at, start), (self._at, self._batches[start], None))
         if not self.missing:
-            self._crew.send((self._at, WHOLE), (self._at, None, (results, saved.spent)))
+            self._held.send((self._at, WHOLE), (self._at, None, (results, saved.spent)))
 
 
 class Worker:

@@ -1,6 +1,7 @@
 """Engines: a worker that is lost is run again, and the audit of its parts is that of one process."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,17 +13,20 @@ from types import SimpleNamespace
 
 import pytest
 
-from probe.audit import verify
+from probe.audit import read, runner, verify
 from probe.audit.part import Shard
 from probe.cli import dealing, merging
 from probe.cli.said import Said
 from probe.engines import TIMES, Job, Outcome, engine_of, processes, run_jobs
 from probe.errors import PlanError
+from tests.cli.conftest import PLAN
+from tests.crews import crew
 from tests.processes import FORKED
 
 RUN = "audit", "--plan", "mine.toml", "--allow-code"
 DIES_ONCE = """
 import os
+import re
 from pathlib import Path
 from torch import nn
 
@@ -91,6 +95,7 @@ def test_the_process_of_a_worker_that_is_killed_ends_with_it(tmp_path):
     inner = f"import os, time; open({str(mark)!r}, 'w').write(str(os.getpid())); time.sleep(100)"
     outer = f"""
 import os
+import re
 from probe.engines.processes import Processes
 Processes().run([{sys.executable!r}, "-S", "-c", {inner!r}], os.environ)
 """
@@ -171,6 +176,61 @@ def test_what_a_command_says_of_a_model_reaches_its_workers():
     said = Said(task="regression", tolerance=0.0, segments=20)
     assert said.arguments() == ["--task", "regression", "--tolerance", "0.0", "--segments", "20"]
     assert Said().arguments() == []
+
+
+@pytest.fixture
+def crewed(place, monkeypatch):
+    """Three plans, and where the workers are that `--engine ray` has here."""
+    for name in "abc":
+        (place / f"{name}.toml").write_text((place / "mine.toml").read_text())
+    working, workers = crew(2)
+    monkeypatch.setattr("probe.cli.crewed.crew_of", lambda *_, **__: working)
+    return workers
+
+
+SEVERAL = "audit", "a.toml", "b.toml", "c.toml", "--allow-code"
+
+
+def test_workers_ask_the_next_audits_while_the_first_is_written(probe, crewed, monkeypatch):
+    concluded, seen = runner.conclude, []
+
+    def conclude(bundle, status):
+        if not seen:  # of each audit all units, while none has ended
+            until(lambda: len([each for each in crewed.answered if each and each[0] == "attack-fgsm"]) == 3)
+        seen.append(bundle.folder.name)
+        concluded(bundle, status)
+
+    monkeypatch.setattr(runner, "conclude", conclude)
+    probe(*SEVERAL, "--engine", "ray", code=1)
+    assert seen == ["a", "b", "c"]
+    probe("audit", "a.toml", "--allow-code", "--out", "again", code=1)
+    assert all(read(f"runs/{name}").manifest.contents == read("again/a").manifest.contents for name in "abc")
+
+
+@pytest.mark.slow
+def test_of_several_audits_by_workers_one_that_cannot_be_run_leaves_the_others(probe, place, crewed):
+    (place / "b.toml").write_text(PLAN.replace("people.csv", "nobody.csv"))
+    result = probe(*SEVERAL, "--engine", "ray", code=2)
+    assert re.search(r"\nb: .*nobody.csv", result.stderr)
+    assert verify("runs/a").status == verify("runs/c").status == "complete"
+    assert not (place / "runs/b").exists()
+
+
+@pytest.mark.slow
+def test_of_several_audits_by_workers_those_that_were_interrupted_are_continued(probe, place, crewed, monkeypatch):
+    def end(bundle, status):
+        if status == "complete":
+            raise KeyboardInterrupt
+        concluded(bundle, status)
+
+    concluded = runner.conclude
+    monkeypatch.setattr(runner, "conclude", end)
+    probe(*SEVERAL, "--engine", "ray", code=130)
+    assert {read(f"runs/{name}").manifest.status for name in "abc"} == {"interrupted"}
+    monkeypatch.undo()
+    monkeypatch.chdir(place)
+    probe(*SEVERAL, code=1)
+    assert {verify(f"runs/{name}").status for name in "abc"} == {"complete"}
 
 
 @pytest.mark.slow

@@ -12,21 +12,21 @@ def doubled():
     return lambda message: 2 * message
 
 
-def all_of(working):
-    return dict(working.next() for _ in iter(lambda: working.busy, False))
+def all_of(held):
+    return {key: answer.given for key, answer in (held.next() for _ in iter(lambda: held.busy, False))}
 
 
-def sent(working, messages, home=None):
-    working.hold(doubled)
+def sent(working, messages, home=None, make=doubled):
+    held = working.hold(make)
     for message in messages:
-        working.send(message, message, home)
-    return {key: answer.given for key, answer in all_of(working).items()}
+        held.send(message, message, home)
+    return held
 
 
 @pytest.mark.parametrize("home", [None, 1, 7])
 def test_each_message_is_answered(home):
     working, place = crew(3)
-    assert sent(working, range(1, 9), home) == {each: 2 * each for each in range(1, 9)}
+    assert all_of(sent(working, range(1, 9), home)) == {each: 2 * each for each in range(1, 9)}
     working.close()
     assert len(place.stopped) == 3
 
@@ -35,7 +35,7 @@ def test_each_message_is_answered(home):
 def test_what_a_lost_worker_had_is_asked_again(fatal):
     said = []
     working, place = crew(2, fatal, said.append)
-    assert sent(working, range(1, 9)) == {each: 2 * each for each in range(1, 9)}
+    assert all_of(sent(working, range(1, 9))) == {each: 2 * each for each in range(1, 9)}
     assert sorted(each for each in place.answered if each) == list(range(1, 9))
     assert place.started == 2 + len(fatal)
     assert len(said) == len(fatal)
@@ -46,12 +46,12 @@ def test_what_a_lost_worker_had_is_asked_again(fatal):
 def test_a_message_or_a_start_that_ends_each_worker_ends_the_work(fatal, said):
     working, _ = crew(1, fatal)
     with pytest.raises(ChildProcessError, match=said):
-        sent(working, range(1, 5))
+        all_of(sent(working, range(1, 5)))
 
 
 def test_a_message_behind_one_that_ends_its_worker_is_not_blamed():
     working, _ = crew(1, [1, 1, 2, 2, 3, 3])
-    assert sent(working, [1, 2, 3]) == {1: 2, 2: 4, 3: 6}
+    assert all_of(sent(working, [1, 2, 3])) == {1: 2, 2: 4, 3: 6}
 
 
 def test_an_error_is_the_answer_and_what_cannot_begin_ends_the_work():
@@ -63,31 +63,62 @@ def test_an_error_is_the_answer_and_what_cannot_begin_ends_the_work():
 
         return answer
 
-    working.hold(picky)
-    working.send("a", 5)
+    held = sent(working, [5], make=picky)
     with pytest.raises(DataError, match="no 5") as raised:
-        working.answer("a").given  # noqa: B018  it raises
+        held.answer(5).given  # noqa: B018  it raises
     assert "in answer" in raised.value.__notes__[0]
-    working.hold(lambda: 1 / 0)
-    working.send("a", 5)
     with pytest.raises(ChildProcessError, match="could not begin: division by zero"):
-        working.next()
+        sent(working, [5], make=lambda: 1 / 0).next()
 
 
-def test_answers_are_kept_for_whoever_asks_and_forgotten_with_what_was_held():
+def test_answers_are_kept_for_whoever_asks_and_what_is_forgotten_is_not_asked():
     working, place = crew(1)
-    working.hold(doubled)
-    for key in "abcde":
-        working.send(key, ord(key))
-    assert working.answer("c").given == 2 * ord("c")
-    assert working.next()[0] == "a"
-    working.forget(["e"])
-    assert [working.next()[0] for _ in iter(lambda: working.busy, False)] == ["b", "d"]
-    assert ord("e") not in place.answered
-    working.send("f", 1)
-    working.hold(lambda: lambda message: -message)
-    working.send("g", 1)
-    assert {key: answer.given for key, answer in all_of(working).items()} == {"g": -1}
+    place.answers.clear()
+    held = sent(working, "abcde", make=lambda: str.upper)
+    held.forget(["e"])
+    place.answers.set()
+    assert held.answer("c").given == "C"
+    assert held.next()[0] == "a"
+    assert [held.next()[0] for _ in iter(lambda: held.busy, False)] == ["b", "d"]
+    held = sent(working, "fg", make=lambda: str.upper)
+    held.close()
+    assert not held.busy
+    assert all_of(sent(working, "h", make=lambda: str.title)) == {"h": "H"}
+    assert "e" not in place.answered
+
+
+def test_what_is_held_next_is_asked_before_anybody_has_heard_the_answers_of_what_is_held_now():
+    working, place = crew(2)
+    one, two = sent(working, [1, 2, 3]), sent(working, [1, 4], make=lambda: lambda message: -message)
+    assert all_of(two) == {1: -1, 4: -4}
+    assert [each for each in place.answered if each] == [1, 2, 3, 1, 4]
+    assert all_of(one) == {1: 2, 2: 4, 3: 6}
+
+
+def test_what_fails_of_one_thing_that_is_held_leaves_the_others():
+    def broken():
+        raise DataError("no model")
+
+    working, place = crew(2, [7] * 3)
+    place.answers.clear()
+    lost, cannot, other = sent(working, [6, 7]), sent(working, [1, 2], make=broken), sent(working, [1, 2])
+    place.answers.set()
+    assert all_of(other) == {1: 2, 2: 4}
+    with pytest.raises(ChildProcessError, match="could not begin: no model"):
+        all_of(cannot)
+    with pytest.raises(ChildProcessError, match="3 times at 7"):
+        all_of(lost)
+
+
+def test_a_worker_begins_again_with_what_it_survives():
+    def fatal():
+        raise SystemExit  # ends the worker, as memory that runs out
+
+    working, _ = crew(1)
+    assert all_of(sent(working, [1])) == {1: 2}
+    with pytest.raises(ChildProcessError, match="3 times at 5"):
+        sent(working, [5], make=fatal).next()
+    assert all_of(sent(working, [2])) == {2: 4}
 
 
 def test_memory_that_ran_out_is_known_where_the_answer_arrives():
@@ -98,9 +129,8 @@ def test_memory_that_ran_out_is_known_where_the_answer_arrives():
             raise DataError("the model failed") from error
 
     working, _ = crew(1)
-    working.hold(lambda: lambda message: large())
-    working.send("a", 1)
-    assert isinstance(working.next()[1].error, MemoryError)
+    held = sent(working, [1], make=lambda: lambda message: large())
+    assert isinstance(held.next()[1].error, MemoryError)
 
 
 def test_an_error_that_cannot_be_sent_is_sent_in_words():
@@ -112,9 +142,7 @@ def test_an_error_that_cannot_be_sent_is_sent_in_words():
         raise Odd(1, 2)
 
     working, _ = crew(1)
-    working.hold(lambda: odd)
-    working.send("a", 1)
-    error = working.next()[1].error
+    error = sent(working, [1], make=lambda: odd).next()[1].error
     assert type(error) is RuntimeError
     assert str(error) == "Odd: 1 and 2"
 

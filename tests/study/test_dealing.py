@@ -13,6 +13,7 @@ import torch
 from probe import Model, lock, study
 from probe.attacks import FGSM, PGD
 from probe.engines import Outcome, processes
+from probe.engines.crew import AHEAD, Held
 from probe.errors import DataError, PlanError, RangeError, Unsupported
 from probe.metrics import Accuracy
 from probe.study import dealing, running
@@ -248,16 +249,26 @@ def test_a_cell_that_fails_in_a_worker_is_left_to_the_caller(people, tmp_path, m
 
     def forward(x):
         if x.requires_grad:
+            if not failed:
+                place.answers.clear()  # until the caller has heard of it
+            failed.append(len(x))
             raise ValueError("no gradient today")
         return model.forward(x)
 
+    def forget(held, keys):
+        forgets(held, keys)
+        place.answers.set()
+
     failing = Model(forward=forward, space=model.space, classes=model.classes), data
     working, place = crew(1)
+    failed, forgets = [], Held.forget
+    monkeypatch.setattr(Held, "forget", forget)
     monkeypatch.setattr(running, "crew_of", lambda engine, workers, report, gpu: working)
-    found = run([FGSM(), Accuracy()], failing, batch_size=20, out=tmp_path / "out", engine="ray")
+    found = run([FGSM(), Accuracy()], failing, batch_size=10, out=tmp_path / "out", engine="ray")
     assert list(found["status"]) == ["error", "done"]
     assert "no gradient today" in found["note"][0]
-    assert sum(message is not None and message[0] == 0 for message in place.answered) == 2  # no more once it has failed
+    asked = sum(message is not None and message[0] == 0 for message in place.answered)
+    assert asked == 1 + AHEAD  # of six, no more once it has failed than the worker had
 
 
 @pytest.mark.slow
