@@ -39,7 +39,7 @@ def draw(asked: Asked) -> None:
     if done is not None:
         failed = sum(each["status"] == "fail" for each in done.record["findings"])
         found, name = done.record["findings"], md(done.record["name"])
-        digest = md(str(done.record["digest"])[:12])
+        digest = md(str(done.record["digest"]))
         said = f"Done: {len(found)} findings, {failed} of them fail. It is called {name}, with digest {digest}."
         st.success(said, icon=":material/fact_check:")
         for sentence in done.record["verdict"]:

@@ -31,7 +31,7 @@ def draw(asked: Asked, row: Row, requests: Sequence[dict[str, Any]]) -> None:
     done = asked.lab.started(begun, doing="Writing the bundle")
     if done is not None:
         st.success(
-            f"Kept as {md(done.record['name'])}, with digest {md(str(done.record['digest'])[:12])}.",
+            f"Kept as {md(done.record['name'])}, with digest {md(str(done.record['digest']))}.",
             icon=":material/save:",
         )
         open_link(asked, done)
