@@ -1,6 +1,6 @@
 """Run a plan step by step and write a bundle; finished steps are never lost."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
@@ -76,7 +76,8 @@ def begun(
             if data.groups is not None and not going.has("tables/groups.csv"):
                 going.write_table("groups", data.groups)
             shared = Shared(folder)
-            every, shelf = _planned(plan, model, data, going, shared), Shelf(going, shared)
+            shelf = Shelf(going, shared)
+            every: Iterable[Step] = _planned(plan, model, data, going, shared)
             with ExitStack() as asked:
                 if workers is not None:
                     todo = [step for step in every if not shelf.has(step)]
