@@ -1,8 +1,13 @@
+import json
 from pathlib import Path
 
 import pytest
 from probe_dashboards import command, state
 from probe_dashboards.views.runs import listing
+
+from probe.audit import canonical, read, reading
+from probe.audit.glimpse import glimpse
+from probe.errors import IntegrityError
 
 
 def test_a_link_selects_what_it_names():
@@ -115,9 +120,6 @@ def test_an_audit_whose_digest_fits_but_whose_manifest_no_audit_writes_is_told_o
 
 
 def test_what_a_list_shows_of_an_audit_is_what_its_manifest_says(bundles, monkeypatch):
-    from probe.audit import read, reading
-    from probe.audit.glimpse import glimpse
-
     def slowly(_):
         raise AssertionError("its digest was not recognised")
 
@@ -130,3 +132,20 @@ def test_what_a_list_shows_of_an_audit_is_what_its_manifest_says(bundles, monkey
         assert head.counts == reading.tally(manifest.findings)[0]
         done = {s.method["method"]: (s.forward, s.backward, s.seconds) for s in manifest.steps if s.done and s.method}
         assert head.costs == done
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda finding: dict(reversed(finding.items())),
+        lambda finding: finding | {"status": "fine"},
+        lambda finding: {key: finding[key] for key in finding if key != "about"},
+    ],
+)
+def test_a_list_refuses_findings_that_no_audit_writes_as_their_reader_does(bundles, tmp_path, change):
+    document = json.loads((bundles.table.folder / "audit.json").read_bytes())
+    document["findings"][0] = change(document["findings"][0])
+    (tmp_path / "audit.json").write_bytes(canonical.dump(document | {"digest": canonical.digest(document)}))
+    for look in (read, glimpse):
+        with pytest.raises(IntegrityError):
+            look(tmp_path)
