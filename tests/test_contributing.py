@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from probe import Dataset, Model, Space, load, registry, zoo
 from probe.audit import plan_from, reading, run, verify
-from probe.cli import app
+from probe.cli.commands import app
 from probe.plots.drawers import drawer_of
 from tests import guest
 

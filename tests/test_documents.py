@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 import probe
 from probe import zoo
-from probe.cli import app
+from probe.cli.commands import app
 from probe.report import blocks as blocks_of_reports
 from tests.documents import NOTEBOOKS, PAGES, ROOT, blocks
 

@@ -14,7 +14,7 @@ from torch import nn
 from typer.testing import CliRunner
 
 from probe import Model, Space, guests, load, registry
-from probe.cli import app
+from probe.cli.commands import app
 from probe.errors import ContractError, UnknownMethod
 from probe.plots import drawers
 from tests import guest

@@ -15,7 +15,7 @@ from probe.audit import Bundle, reading
 from probe.formatting import Unit, count, estimate, interval, norm, number, radius
 from probe.palette import MUTED
 from probe.text import visible
-from probe_dashboards import valued, vega
+from probe_dashboards import ordered, valued, vega
 from probe_dashboards.vega import CERTAIN, COLOURS, DASHES, SQUARE, TRIED, Spec
 from probe_dashboards.views import bias, decided, proofs, quality, robustness, sliced
 from probe_dashboards.views.flips import attacks_of
@@ -248,6 +248,7 @@ CHARTS: dict[str, Callable[..., Spec | None]] = {
     "roc_by": _roc_by,
     "waterfall": valued.waterfall,
     "beeswarm": valued.beeswarm,
+    "moved": ordered.moved,
 }
 
 

@@ -5,11 +5,15 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from probe.palette import CATEGORIES, INK, LINES, MUTED
 from probe.plots.canvas import new_axes
 from probe.plots.style import NORMAL, SMALL, safe_label, style_axes
+
+RANDOM = "random order"  # what its curve is called
+
+Line = NDArray[np.float64]
 
 
 def moved(
@@ -32,15 +36,12 @@ def moved(
         'share of features removed'
     """
     ax = style_axes(new_axes(4.8, 3.1) if ax is None else ax)
-    chance: list[np.ndarray[tuple[int, ...], np.dtype[np.float64]]] = []
-    for index, (name, curve) in enumerate(curves.items()):
-        share, own, random = (np.asarray(part, dtype=float) for part in curve)
-        if not any(np.allclose(random, other) for other in chance if other.shape == random.shape):
-            label = None if chance else "random order"
-            ax.plot(share, random, color=MUTED, linestyle=":", linewidth=1.5, label=label)
-            chance.append(random)
+    for index, line in enumerate(by_chance(curves)):
+        label = None if index else RANDOM
+        ax.plot(*line, color=MUTED, linestyle=":", linewidth=1.5, label=label)
+    for index, (name, (share, own, _)) in enumerate(curves.items()):
         colour, dash = CATEGORIES[index % len(CATEGORIES)], LINES[index % len(LINES)]
-        ax.plot(share, own, color=colour, linestyle=dash, linewidth=1.7, label=safe_label(name))
+        ax.plot(np.asarray(share), np.asarray(own), color=colour, linestyle=dash, linewidth=1.7, label=safe_label(name))
     ax.set_xlim(-0.01, 1.01)
     ax.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     ax.set_xlabel(safe_label(f"share of features {how}"), fontsize=NORMAL, color=INK)
@@ -50,3 +51,22 @@ def moved(
     if title:
         ax.set_title(safe_label(title, 60), fontsize=NORMAL, color=INK, loc="left", pad=5)
     return ax
+
+
+def by_chance(curves: Mapping[str, tuple[ArrayLike, ArrayLike, ArrayLike]]) -> list[tuple[Line, Line]]:
+    """The curves of random orders, share and output; one that several methods have in common is there once.
+
+    Args:
+        curves: as for `moved`.
+
+    Example:
+        >>> shared = ([0, 1], [0.9, 0.1], [0.9, 0.1])
+        >>> len(by_chance({"Saliency": shared, "Lime": shared}))
+        1
+    """
+    found: list[tuple[Line, Line]] = []
+    for curve in curves.values():
+        share, _, random = (np.asarray(part, dtype=float) for part in curve)
+        if not any(random.shape == other.shape and np.allclose(random, other) for _, other in found):
+            found.append((share, random))
+    return found

@@ -7,7 +7,7 @@ import torch
 from typer.testing import CliRunner
 
 from probe.audit import read
-from probe.cli import app
+from probe.cli.commands import app
 from tests.cli.conftest import call, place
 
 __all__ = ["place"]  # a fixture

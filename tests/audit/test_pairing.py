@@ -13,7 +13,7 @@ from probe.audit import plan_from
 from probe.audit.expected import planned
 from probe.audit.pairing import Pair, compare
 from probe.audit.plan import record_of
-from probe.cli import app
+from probe.cli.commands import app
 from probe.formatting import radius
 from probe.metrics import Accuracy
 from probe.statistics import Estimate, paired

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from probe import report
 from probe.audit import verification
-from probe.cli import app
+from probe.cli.commands import app
 from probe.report import blocks
 
 FACTORY = """

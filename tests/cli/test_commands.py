@@ -17,6 +17,7 @@ import typer
 from probe import cli
 from probe.audit import plan_from, read
 from probe.audit.strict import plain
+from probe.cli.commands import app
 from probe.study import steps
 from tests.audit.forging import Forged
 from tests.cli.conftest import page_of
@@ -276,7 +277,7 @@ def test_probe_methods_lists_all_methods(probe):
     assert json.loads(probe("methods", "--json", code=0).stdout)["attack"]["pgd"]["settings"]["steps"] == 40
 
 
-@pytest.mark.parametrize(("word", "built"), [("methods", 1), ("metods", len(cli.app.registered_commands))])
+@pytest.mark.parametrize(("word", "built"), [("methods", 1), ("metods", len(app.registered_commands))])
 def test_only_the_command_that_is_named_is_built(word, built, monkeypatch):
     made, build = [], typer.main.get_command_from_info
     monkeypatch.setattr("typer.main.get_command_from_info", lambda **how: made.append(how) or build(**how))

@@ -11,7 +11,8 @@ from probe_models.datasets import compas, elsewhere, fashion
 from typer.testing import CliRunner
 
 from probe import zoo
-from probe.cli import app, checkup
+from probe.cli import checkup
+from probe.cli.commands import app
 
 QUICK = checkup.Check("devices", "here", "cpu")
 

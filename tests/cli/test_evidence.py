@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from probe import lock
 from probe.audit import read
-from probe.cli import app
+from probe.cli.commands import app
 from probe.study import steps
 from tests.audit.forging import without_step
 from tests.cli.conftest import FACTORY, PLAN, rows

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from probe import load
-from probe.cli import app
+from probe.cli.commands import app
 from probe.registry import KINDS, listed
 from tests import guest
 

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 from probe_dashboards import charts, figures
-from probe_dashboards.views import bias, decided, explained, instance, performance, proofs, robustness, together
+from probe_dashboards.views import bias, curved, decided, explained, instance, performance, proofs, robustness, together
 
 from probe.audit import reading
 from tests.dashboards.test_pages import show
@@ -35,6 +35,8 @@ def every(bundle):
         yield from (("beeswarm", method) for method in explained.method_titles(bundle))
         rows = [row for row in instance.rows(bundle)[:2] for method in together.promising(bundle, row)]
         yield from (("waterfall", str(row), method) for row in rows for method in together.promising(bundle, row))
+    for metric in curved.metrics(bundle):
+        yield from (("moved", metric, *row) for row in ((), (str(bundle.arrays("instances")["rows"][0]),)))
     yield from (("spread", metric) for metric in charts.quality.metrics(bundle))
     yield from (("certified", axis) for axis in proofs.certificates(bundle))
     for slug, found in proofs.surveys(bundle).items():
@@ -180,3 +182,16 @@ def drawn(page):
 
 def zooms(page):
     return [each for each in page.button if each.label == "Zoom this figure"]
+
+
+def test_the_curves_of_all_methods_share_a_chart_with_those_of_random_orders(bundles):
+    found = reading.curves(bundles.table, "deletion")
+    chart = charts.chart("moved", bundles.table, INK, "deletion")
+    own, random, _ = (layer["data"]["values"] for layer in chart["layer"])
+    for name, each in found.items():
+        drawn = [(point["x"], point["y"]) for point in own if point["series"] == name]
+        assert drawn == list(zip(each["share"], each["own"], strict=True))
+    assert len({point["series"] for point in random}) == 1, "random orders that all methods share are drawn once"
+    assert {point["y"] for point in random} <= {value for each in found.values() for value in each["random"]}
+    one = charts.chart("moved", bundles.table, INK, "deletion", str(bundles.table.arrays("instances")["rows"][0]))
+    assert one["layer"][0]["data"]["values"] != own

@@ -14,7 +14,7 @@ from typer.main import get_command
 from probe import Dataset, bias, from_csv
 from probe.audit import plan_from
 from probe.audit.starter import starter
-from probe.cli import app
+from probe.cli.commands import app
 from probe.columns import inputs_of
 from probe.errors import DataError
 from probe.restored import decode

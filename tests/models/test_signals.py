@@ -22,7 +22,7 @@ from tests.processes import start
 CODE = """
 import sys, time
 from pathlib import Path
-from probe.cli import app
+from probe.cli.commands import app
 go, said, write = Path(sys.argv[1]), Path(sys.argv[2]), sys.stderr.write
 def waiting(text):
     write(text)

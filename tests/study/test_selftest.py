@@ -6,7 +6,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from probe.cli import app
+from probe.cli.commands import app
 from probe.metrics import Infidelity, Sparseness
 from probe.registry import discover
 from probe.results import Attribution
