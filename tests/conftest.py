@@ -55,7 +55,6 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 def pytest_collection_finish() -> None:
     gc.enable()
-    gc.collect()
     gc.freeze()  # modules and tests stay to the end, so that nobody looks through them again and again
 
 

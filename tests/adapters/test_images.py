@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch
-import transformers
 
 from probe import from_transformers
 from probe.adapters.images import Preparation
@@ -17,6 +16,8 @@ PIXELS = np.random.default_rng(0).integers(0, 256, (5, 3, 24, 20), dtype=np.uint
 
 def theirs(folder, pixels):
     """The logits of transformers for pixels 0..255, prepared by its own processor."""
+    import transformers
+
     network = transformers.AutoModelForImageClassification.from_pretrained(folder).eval()
     processor = transformers.ViTImageProcessorPil.from_pretrained(folder)
     with torch.no_grad():

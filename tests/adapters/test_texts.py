@@ -6,14 +6,13 @@ import shutil
 
 import pytest
 import torch
-import transformers
 from safetensors.torch import load_file, save_file
 
 from probe import Classification, MultiLabel, Regression, check_model, from_transformers, token_ids
 from probe.errors import DataError, ProbeError, RangeError, ShapeError, UnsafeError, Unsupported
 from probe.explainers import IntegratedGradients, KernelShap
 from tests.adapters.conftest import bomb
-from tests.adapters.huggingface import CLASSES, TEXT, WORDS, build, text, write
+from tests.adapters.huggingface import CLASSES, TEXT, WORDS, build, config_of, text, write
 
 SENTENCES = ["the film was good", "not a bad film the film was very good", "bad", "the film was xyzzy"]
 LENGTH = 12
@@ -41,6 +40,8 @@ def copied(folder, tmp_path):
 
 def theirs(folder, ids):
     """What transformers answers, with its own attention mask."""
+    import transformers
+
     network = transformers.AutoModelForSequenceClassification.from_pretrained(folder).eval()
     with torch.no_grad():
         return network(input_ids=ids, attention_mask=(ids != 0).long()).logits
@@ -95,21 +96,20 @@ def test_the_values_of_kernel_shap_are_what_leaving_words_out_does(model, ids):
     assert float(attribution.values[0, 3:].abs().max()) < 2e-3
 
 
-@pytest.mark.parametrize("config", [
-    transformers.DistilBertConfig(vocab_size=len(WORDS), dim=16, n_layers=2, n_heads=2, hidden_dim=16,
-                                  max_position_embeddings=40, pad_token_id=0, **CLASSES),
-    transformers.ElectraConfig(**TEXT, embedding_size=16, **CLASSES),
-    transformers.DebertaV2Config(**TEXT, type_vocab_size=0, relative_attention=True, pos_att_type=["p2c", "c2p"],
-                                 **CLASSES),
-], ids=lambda config: config.model_type)  # fmt: skip
-def test_other_text_architectures_give_the_outputs_of_transformers(tmp_path, config, ids):
-    model = from_transformers(text(tmp_path / "other", config), length=LENGTH)
+@pytest.mark.parametrize(("kind", "settings"), [
+    ("DistilBert", {"vocab_size": len(WORDS), "dim": 16, "n_layers": 2, "n_heads": 2, "hidden_dim": 16,
+                    "max_position_embeddings": 40, "pad_token_id": 0}),
+    ("Electra", TEXT | {"embedding_size": 16}),
+    ("DebertaV2", TEXT | {"type_vocab_size": 0, "relative_attention": True, "pos_att_type": ["p2c", "c2p"]}),
+], ids=["DistilBert", "Electra", "DebertaV2"])  # fmt: skip
+def test_other_text_architectures_give_the_outputs_of_transformers(tmp_path, kind, settings, ids):
+    model = from_transformers(text(tmp_path / "other", config_of(kind, **settings, **CLASSES)), length=LENGTH)
     torch.testing.assert_close(model.logits(ids), theirs(tmp_path / "other", ids), atol=1e-4, rtol=1e-4)
 
 
 def test_a_network_that_looks_for_the_last_word_is_refused(tmp_path):
-    config = transformers.GPT2Config(vocab_size=len(WORDS), n_embd=16, n_layer=2, n_head=2, n_positions=40,
-                                     pad_token_id=0, bos_token_id=2, eos_token_id=3, **CLASSES)  # fmt: skip
+    config = config_of("GPT2", vocab_size=len(WORDS), n_embd=16, n_layer=2, n_head=2, n_positions=40,
+                       pad_token_id=0, bos_token_id=2, eos_token_id=3, **CLASSES)  # fmt: skip
     with pytest.raises(Unsupported, match="differently from embeddings than from token ids"):
         from_transformers(text(tmp_path / "gpt", config), length=LENGTH)
 
@@ -205,6 +205,8 @@ def test_a_weight_index_that_leaves_the_folder_is_refused(copied):
 
 
 def test_weights_in_several_files_are_read(folder, ids, tmp_path):
+    import transformers
+
     network = transformers.AutoModelForSequenceClassification.from_pretrained(folder)
     network.save_pretrained(tmp_path / "parts", max_shard_size="5KB")
     assert len(list((tmp_path / "parts").glob("*.safetensors"))) > 1
@@ -226,7 +228,7 @@ def test_without_the_library_the_error_says_how_to_install_it(folder, monkeypatc
 
 
 def test_the_task_comes_from_config_json_unless_one_is_given(tmp_path):
-    config = transformers.BertConfig(**TEXT, num_labels=1)
+    config = config_of("Bert", **TEXT, num_labels=1)
     write(build(config, "SequenceClassification"), tmp_path / "stars")
     for name in ("tokenizer.json", "tokenizer_config.json"):
         shutil.copy(text(tmp_path / "other") / name, tmp_path / "stars")
