@@ -140,6 +140,10 @@ def _wilson_counted(evidence: Floats, level: float, draws: int, seed: int) -> tu
     return _wilson(_counted(evidence), level, draws, seed)
 
 
+def _mean_of_the_first(evidence: Floats) -> float:
+    return mean(evidence[:, 0])
+
+
 def _root_of_the_mean(evidence: Floats) -> float:
     return float(np.sqrt(evidence.mean()))
 
@@ -240,6 +244,7 @@ REDUCTIONS: Mapping[str, Reduction] = {
     "own minus random": Reduction(partial(_gap, 0), partial(_gap_interval, 0)),
     "skill": Reduction(_skill),
     "share of the total": Reduction(_share_of_the_total, _total_interval),
+    "mean of the first": Reduction(_mean_of_the_first),
     "mean over repeats": Reduction(
         _mean_over_repeats, _repeats_interval, ("layers",), method="Student's interval over repeats"
     ),

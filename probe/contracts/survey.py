@@ -4,6 +4,8 @@ from abc import ABC, abstractmethod
 from copy import copy
 from typing import ClassVar, final
 
+from torch import Tensor
+
 from probe.contracts.attack import Attack
 from probe.contracts.common import Need, placed, refuse_unmet
 from probe.contracts.prediction import check_match
@@ -58,6 +60,10 @@ class Survey(Reducer, ABC):
         """The names of the items; by default the features of the inputs."""
         return tuple(model.space.feature_names(inputs))
 
+    def named(self, items: tuple[str, ...], evidence: Evidence, rows: Tensor) -> tuple[str, ...]:
+        """The names of the items once they were examined; `rows` are the numbers of the examples in their source."""
+        return items
+
     @classmethod
     def suits(cls, attack: Attack) -> bool:
         """Whether an attack of a plan can be the setting `each`."""
@@ -96,4 +102,5 @@ class Survey(Reducer, ABC):
             )
         if not bool(evidence.isfinite().all()):
             raise ContractError(f"{self} returned NaN or infinity")
-        return Examination(evidence, items, self, model.usage - before)
+        assert isinstance(data.rows, Tensor), "a dataset numbers its rows"
+        return Examination(evidence, self.named(items, evidence, data.rows), self, model.usage - before)

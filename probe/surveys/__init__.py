@@ -17,6 +17,7 @@ from probe.surveys.nearest import NearestCases
 from probe.surveys.outliers import OutlierAUROC, OutlierFPR
 from probe.surveys.patching import ActivationPatching
 from probe.surveys.permutation import PermutationImportance
+from probe.surveys.pick import SubmodularPick
 from probe.surveys.probing import LinearProbe
 from probe.surveys.sobol import SobolIndices
 
@@ -43,5 +44,6 @@ __all__ = [
     "PartialDependence",
     "PermutationImportance",
     "SobolIndices",
+    "SubmodularPick",
     "Temperature",
 ]
