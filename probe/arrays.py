@@ -150,12 +150,17 @@ def remedy(value: Any, name: str, dtype: str) -> str:
     return "of numbers, one example per row"
 
 
+def refuse_packed(given: Tensor, what: str, name: str) -> None:
+    """Raise ShapeError for a sparse, nested or quantized tensor; `what` it is, and the `name` of the argument."""
+    if given.layout != torch.strided or given.is_nested:
+        raise ShapeError(f"{what} are a tensor without strides ({given.layout}); write {name}.to_dense()")
+    if given.is_quantized:
+        raise ShapeError(f"{what} are a quantized tensor; write {name}.dequantize()")
+
+
 def check_kind(inputs: Tensor, reader: str) -> None:
     """Raise ShapeError for tensors that no model reads; `reader` is the name of a model of token ids, or empty."""
-    if inputs.layout != torch.strided or inputs.is_nested:
-        raise ShapeError(f"inputs are a tensor without strides ({inputs.layout}); write inputs.to_dense()")
-    if inputs.is_quantized:
-        raise ShapeError("inputs are a quantized tensor; write inputs.dequantize()")
+    refuse_packed(inputs, "inputs", "inputs")
     if inputs.is_complex() or inputs.is_meta:
         what = "on the meta device, and hold no numbers" if inputs.is_meta else f"{inputs.dtype}"
         raise ShapeError(f"inputs are {what}, expected real numbers")
@@ -174,8 +179,14 @@ def label_remedy(labels: Any, rows: int) -> str:
     if labels.ndim == 0:
         return f"; write labels.expand({rows})"
     if labels.ndim == 2 and len(labels) == rows:
-        return "; write labels[:, 0]" if labels.shape[1] == 1 else "; write labels.argmax(1) where they are one-hot"
+        return f"; write {'labels[:, 0]' if labels.shape[1] == 1 else from_one_hot(labels)}"
     return ""
+
+
+def from_one_hot(labels: Tensor) -> str:
+    """What makes class indices of one-hot labels, whether they were passed as a tensor, an array or a data frame."""
+    how = "np.asarray(labels).argmax(1)" if labels.device.type == "cpu" else "labels.int().argmax(1)"
+    return f"{how} where they are one-hot"
 
 
 def _of_several(value: list[Any] | tuple[Any, ...], name: str, dtype: str) -> str:

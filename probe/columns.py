@@ -30,7 +30,8 @@ class Column:
     coordinates: Values
     kind: Kind
     levels: tuple[str, ...]
-    type: str  # pandas dtype of the column; "category int64" for a categorical, "ordered ..." for an ordered one
+    type: str  # pandas dtype of the column; "category int64" for a categorical, "ordered ..." for an ordered one,
+    # and "object int64" for numbers in a column of objects
     missing: bool  # whether cells may be missing: NaN in a number, the last coordinate of a category
 
 
@@ -46,7 +47,7 @@ def encode(column: "pd.Series[Any]", levels: Sequence[str] | None, name: str, *,
     Raises:
         DataError: if cells are missing, are not among the levels, or cannot be numbers or texts.
     """
-    given = column.dtype
+    boxed = column.dtype == object
     column = plain(column, name)
     absent = column.isna().to_numpy()
     if absent.any() and not missing:
@@ -55,7 +56,7 @@ def encode(column: "pd.Series[Any]", levels: Sequence[str] | None, name: str, *,
             "or, in Python, give allow_missing=True where the model takes them"
         )
     if levels is None and pd.api.types.is_numeric_dtype(column) and not _is_category(column):
-        return _numbers(column, name, missing=bool(absent.any()))
+        return _numbers(column, name, missing=bool(absent.any()), boxed=boxed)
     texts = names_of(column)
     if levels is None and not _is_category(column):
         if pd.api.types.infer_dtype(column, skipna=True) in ("integer", "mixed-integer"):
@@ -74,12 +75,8 @@ def encode(column: "pd.Series[Any]", levels: Sequence[str] | None, name: str, *,
     codes = _codes(texts, known, ~absent, column, name)
     codes[absent] = len(known)
     eye = np.eye(len(known) + some)
-    # Texts of an object column have been converted to a string dtype.
-    kind = (
-        "object"
-        if given.kind == "O" and isinstance(given, np.dtype) and pd.api.types.is_string_dtype(column)
-        else _type(column, known)
-    )
+    # Texts of an object column have been converted to a string dtype, and numbers to one of numbers.
+    kind = "object" if boxed and pd.api.types.is_string_dtype(column) else _boxed(_type(column, known), boxed=boxed)
     return Column(eye[codes], "category", (*known, *[""] * some), kind, some)
 
 
@@ -199,10 +196,10 @@ def _is_category(column: "pd.Series[Any]") -> bool:
 
 def _kinds(values: Any) -> str:
     kinds = sorted({type(value).__name__ for value in values if not (isinstance(value, float) and np.isnan(value))})
-    return " and ".join(f"{kind}s" for kind in kinds[:3])
+    return " and ".join(f"values of the type {kind}" for kind in kinds[:3])
 
 
-def _numbers(column: "pd.Series[Any]", name: str, *, missing: bool) -> Column:
+def _numbers(column: "pd.Series[Any]", name: str, *, missing: bool, boxed: bool) -> Column:
     values = column.astype("Float64") if not isinstance(column.dtype, np.dtype) else column
     numbers = values.to_numpy(np.float64, na_value=np.nan) if missing else values.to_numpy(np.float64)
     if np.isinf(numbers).any():
@@ -216,7 +213,14 @@ def _numbers(column: "pd.Series[Any]", name: str, *, missing: bool) -> Column:
     known = numbers[~np.isnan(numbers)]
     # pandas turns an integer column with a missing cell into floats.
     whole = integer or (missing and len(known) > 0 and bool((known == np.rint(known)).all()))
-    return Column(numbers[:, None], "integer" if whole else "continuous", ("",), str(column.dtype), missing)
+    return Column(
+        numbers[:, None], "integer" if whole else "continuous", ("",), _boxed(str(column.dtype), boxed=boxed), missing
+    )
+
+
+def _boxed(kind: str, *, boxed: bool) -> str:
+    """The dtype of a column that may hold numbers as objects, which encoders compare with those they were fitted to."""
+    return f"object {kind}" if boxed and kind != "object" else kind
 
 
 def _levels(column: "pd.Series[Any]", found: Values, declared: Sequence[str] | None) -> tuple[str, ...]:

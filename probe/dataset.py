@@ -9,7 +9,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from probe.arrays import Given, by_names, from_numbers
+from probe.arrays import Given, by_names, from_numbers, from_one_hot, refuse_packed
 from probe.errors import DataError, RangeError, ShapeError
 from probe.forms import Table
 from probe.frames import Declared, parts_of
@@ -72,6 +72,7 @@ class Dataset(metaclass=Named):
                     f"{self.name}: {field_name} are {a_kind(given)}; expected a tensor, an array or a data "
                     f"frame of numbers: {remedy}; Dataset.from_frame encodes a table with texts"
                 )
+            refuse_packed(given, f"{self.name}: {field_name}", field_name)
             object.__setattr__(self, field_name, given)
         such = "('no', 'yes')"
         object.__setattr__(self, "classes", tuple(entries(self.classes, f"{self.name}: classes", such)))
@@ -112,7 +113,8 @@ class Dataset(metaclass=Named):
         if labels.ndim == 0 or len(labels) != count:
             raise ShapeError(f"{self.name}: labels have shape {tuple(labels.shape)}, expected ({count},)")
         if labels.is_complex() or labels.dtype == torch.bool:
-            remedy = "; write labels.long()" * (labels.dtype == torch.bool)
+            numbers = "labels.long()" if labels.ndim < 2 else f"{from_one_hot(labels)}, else labels.long()"
+            remedy = f"; write {numbers}" * (labels.dtype == torch.bool)
             raise DataError(
                 f"{self.name}: labels are {labels.dtype}, expected class indices (integers) or numbers{remedy}"
             )

@@ -72,12 +72,13 @@ def _category(codes: Values, levels: list[str], kind: str, *, missing: bool) -> 
     levels = levels[:-1] if missing else levels
     listed, _, base = kind.rpartition(" ")
     values = _values(levels, base)
-    if listed:
+    if listed not in ("", "object"):
         return pd.Categorical.from_codes(np.where(absent, -1, codes), pd.Index(values), ordered=listed == "ordered")
     column = values.take(np.where(absent, 0, codes)).reset_index(drop=True)
     if absent.any() and isinstance(column.dtype, np.dtype) and column.dtype.kind in "iub":
         column = column.astype(np.float64 if column.dtype.kind != "b" else object)
-    return column.mask(absent) if absent.any() else column
+    column = column.mask(absent) if absent.any() else column
+    return column.astype(object) if listed == "object" else column
 
 
 def _values(levels: list[str], base: str) -> Any:
@@ -97,6 +98,8 @@ def _restored(values: Values, kind: str) -> Any:
     """Numbers as a column of its dtype; as floats if a method evaluates values between integers."""
     if not kind:
         return values
+    if kind.startswith("object "):
+        return pd.Series(_restored(values, kind.removeprefix("object "))).astype(object)
     values = exact(values)
     known = values[~np.isnan(values)]
     if kind in ("bool", "boolean"):

@@ -46,6 +46,34 @@ def test_images_of_unnamed_classes_are_left_out_and_counted(tmp_path):
     assert notice == "2 images of p are in none of the named classes and left out: dog"
 
 
+@pytest.mark.parametrize("bits", [8, 10, 12])
+def test_images_of_16_bits_that_have_fewer_are_named_and_read_right_as_the_notice_says(tmp_path, bits):
+    numbers = np.linspace(0, 2**bits - 1, 48).round().astype(np.uint16).reshape(8, 6)
+    for name in ("cat", "dog"):
+        (tmp_path / "p" / name).mkdir(parents=True)
+        Image.fromarray(numbers).save(tmp_path / "p" / name / "a.tiff")
+    (notice,) = images.from_folder(tmp_path / "p").notices
+    assert notice.startswith(f"the brightest number in 2 images of 16 bits is {2**bits - 1:,}, as if they had {bits}: ")
+    times = int(notice.split("multiply them by ")[1].split()[0])
+    for name in ("cat", "dog"):
+        Image.fromarray(numbers * np.uint16(times)).save(tmp_path / "p" / name / "a.tiff")
+    data = images.from_folder(tmp_path / "p", channels=1)
+    assert data.notices == ()
+    np.testing.assert_allclose(data.inputs[0, 0], numbers / (2**bits - 1), atol=1 / 255 + 1 / 2**bits)
+
+
+def test_transparent_pixels_and_frames_after_the_first_are_counted(tmp_path):
+    folder = photos(tmp_path / "p", mode="RGBA")  # of which those of the shade 255 are opaque
+    other = Image.new("L", (6, 8))
+    Image.new("L", (6, 8), 9).save(folder / "cat" / "a.gif", save_all=True, append_images=[other])
+    data = images.from_folder(folder)
+    assert data.notices == (
+        "1 of 7 images have several frames, of which the first is read",
+        "4 of 7 images have transparent pixels, which are read in the colour that they hide",
+    )
+    assert data.inputs[2].mul(255).round().unique().tolist() == [9]
+
+
 def test_files_that_are_not_read_are_counted(tmp_path):
     folder = photos(tmp_path / "p")
     Image.new("L", (6, 8)).save(folder / "loose.png")
@@ -123,7 +151,7 @@ def test_arguments_that_a_folder_of_images_cannot_follow_are_refused(tmp_path, a
 
 
 def test_an_image_that_would_fill_the_memory_is_not_decompressed(tmp_path, monkeypatch):
-    monkeypatch.setattr(images.folder, "PIXELS", 40)
+    monkeypatch.setattr(images.decoding, "PIXELS", 40)
     with pytest.raises(DataError, match="6 x 8 pixels"):
         images.from_folder(photos(tmp_path / "p"))
 

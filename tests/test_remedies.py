@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.testing import assert_close
 
-from probe import Dataset, Model, Space, check_model, from_predict_proba
+from probe import Dataset, Model, Prediction, Space, check_model, from_predict_proba, predict
 from probe.attacks import FGSM
 from probe.errors import DataError, ForwardError, ProbeError, ShapeError, Unsupported
 from probe.explainers import IntegratedGradients, KernelShap, Saliency
@@ -227,16 +227,36 @@ def test_inputs_of_another_kind_are_made_tensors_as_the_error_says(inputs):
 @pytest.mark.parametrize("labels", [
     1, LABELS, torch.tensor(1), torch.tensor(LABELS)[:, None],
     nn.functional.one_hot(torch.tensor(LABELS)), torch.tensor(LABELS).float(),
+    nn.functional.one_hot(torch.tensor(LABELS)).bool(), pd.get_dummies(pd.Series(LABELS)).astype(int),
 ], ids=lambda x: type(x).__name__)  # fmt: skip
 def test_labels_of_another_kind_are_made_indices_as_the_error_says(labels):
     with pytest.raises((ShapeError, DataError)) as caught:
         Saliency()(MODEL, X, labels)
     code = str(caught.value).split("write ")[1].split(" where ")[0]
-    made = eval(code, {"torch": torch, "labels": labels, "targets": labels})
+    made = eval(code, {"torch": torch, "np": np, "labels": labels, "targets": labels})
     expected = (
         [1] * 10 if isinstance(labels, int) or (labels is not LABELS and getattr(labels, "ndim", 1) == 0) else LABELS
     )
     assert Saliency()(MODEL, X, made).targets.tolist() == expected
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.int64, torch.bool])
+def test_labels_of_a_data_set_that_are_one_hot_are_made_indices_as_the_error_says(kind):
+    labels = nn.functional.one_hot(torch.tensor(LABELS)).to(kind)
+    with pytest.raises((ShapeError, DataError)) as caught:
+        predict(MODEL, Dataset(X, labels))
+    code = str(caught.value).split("write ")[1].split(" where ")[0]
+    made = eval(code, {"np": np, "labels": labels})
+    assert predict(MODEL, Dataset(X, made)).labels.tolist() == LABELS
+    with pytest.raises(ShapeError, match="expected one class index for each"):
+        Prediction.of(MODEL, X, labels)
+
+
+def test_rows_of_a_data_set_without_strides_are_made_dense_as_the_error_says():
+    with pytest.raises(ShapeError, match=r"data: inputs are a tensor without strides .*; write inputs\.to_dense\(\)"):
+        Dataset(X.to_sparse(), torch.tensor(LABELS))
+    with pytest.raises(ShapeError, match=r"data: labels are .*; write labels\.to_dense\(\)"):
+        Dataset(X, torch.tensor(LABELS).to_sparse())
 
 
 MIXED = pd.DataFrame({"a": X[:, 0].numpy(), "b": [True, False] * 5, "c": [0, 1] * 5})

@@ -1,28 +1,23 @@
 """A folder with a subfolder of images for each class."""
 
-import struct
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from probe.dataset import Dataset
 from probe.errors import DataError
 from probe.features import image_space
 from probe.images.common import Size, check_memory, refuse_twice
+from probe.images.decoding import Decoded, decoded, opened, told
 from probe.names import in_order
 from probe.text import visible
 
 FORMATS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm")
-PIXELS = 2**26  # of one file, counted before it is decompressed
 ORIENTATION = 0x0112  # the tag of a photo that says how the camera was held; from 5 on, sideways
 
 
@@ -48,8 +43,12 @@ class Files:
             DataError: if a file cannot be read.
         """
         pixels = np.empty((len(rows), self.channels, *self.size), dtype=np.float32)
+        read: list[Decoded] = []
         for place, row in enumerate(rows.tolist()):
-            pixels[place] = pixels_of(path := self.paths[row], self.size, self.channels, str(path))
+            path = self.paths[row]
+            read.append(decoded(path, self.size, self.channels, str(path)))
+            pixels[place] = read[-1].pixels
+            read[-1] = read[-1].without_pixels()
         return Dataset(
             torch.from_numpy(pixels),
             self.labels[rows],
@@ -58,7 +57,7 @@ class Files:
             name=self.name,
             rows=rows,
             source=f"{len(self):,} images of {self.name}",
-            notices=self.notices,
+            notices=(*self.notices, *told(read)),
         )
 
 
@@ -166,30 +165,11 @@ def _images(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.suffix.lower() in FORMATS and path.is_file())
 
 
-@contextmanager
-def _opened(file: Path | BytesIO, shown: str) -> Iterator[Any]:
-    """The image in a file, while it is looked at: what Pillow raises becomes one sentence."""
-    from PIL import Image
-
-    try:
-        with Image.open(file) as image:
-            if image.width * image.height > PIXELS:
-                raise DataError(
-                    f"{shown} has {image.width:,} x {image.height:,} pixels, expected {PIXELS:,} at most; scale it down"
-                )
-            yield image
-    except (OSError, ValueError, SyntaxError, struct.error, Image.DecompressionBombError) as error:
-        if isinstance(error, DataError):
-            raise
-        reason = error if isinstance(file, Path) or "BytesIO" not in str(error) else "its format is not supported"
-        raise DataError(f"{shown} cannot be read as an image: {reason}; save it again, or leave it out") from None
-
-
 def _size(files: list[Path]) -> Size:
     """Height and width that all images have."""
     first = None
     for path in files:
-        with _opened(path, str(path)) as image:
+        with opened(path, str(path)) as image:
             turned = image.getexif().get(ORIENTATION, 1) >= 5
             found = (image.width, image.height) if turned else (image.height, image.width)
         if first is not None and found != first:
@@ -200,31 +180,3 @@ def _size(files: list[Path]) -> Size:
         first = found
     assert first is not None, "there is at least one image"
     return first
-
-
-def _in_bytes(image: Any) -> Any:
-    """An image of bytes: numbers of 16 bits, or from 0 to 1, are scaled to them, where Pillow would cut them off."""
-    from PIL import Image
-
-    if image.mode[0] not in "IF":
-        return image
-    numbers, brightest = np.asarray(image, dtype=np.float64), 1 if image.mode[0] == "F" else 2**16 - 1
-    if not bool(((numbers >= 0) & (numbers <= brightest)).all()):
-        raise ValueError(f"its numbers are not all from 0 to {brightest}, black to white")
-    return Image.fromarray((numbers * (255 / brightest)).round().astype(np.uint8))
-
-
-def pixels_of(file: Path | BytesIO, size: Size, channels: int, shown: str) -> NDArray[np.float32]:
-    """The image in a file as brightness from 0 to 1, (channels, height, width); `shown` is its name in messages.
-
-    Raises:
-        DataError: if it is none, or too large.
-    """
-    from PIL import Image, ImageOps
-
-    with _opened(file, shown) as image:
-        upright = _in_bytes(ImageOps.exif_transpose(image)).convert("RGB" if channels == 3 else "L")
-    if (upright.height, upright.width) != size:
-        upright = ImageOps.fit(upright, (size[1], size[0]), Image.Resampling.BILINEAR)
-    pixels: NDArray[np.float32] = np.asarray(upright, dtype=np.uint8).astype(np.float32) / np.float32(255)
-    return pixels[None] if pixels.ndim == 2 else np.moveaxis(pixels, -1, 0)

@@ -18,7 +18,7 @@ from probe.cli.own_texts import encoder
 from probe.columns import inputs_of
 from probe.csvfile import Reading, read_csv
 from probe.errors import DataError, ShapeError, Unsupported
-from probe.images.folder import pixels_of
+from probe.images.decoding import decoded, told
 from probe.lab.opened import Opened
 from probe.names import listed, nearest
 from probe.results.base import dtype_name
@@ -83,9 +83,9 @@ def of_image(content: NDArray[Any], opened: Opened) -> Brought:
             f"an image file has one brightness or three from 0 to 1, and {opened.model.name} reads {channels} channels "
             f"from {float(low.min()):g} to {float(high.max()):g}; bring an array of such numbers"
         )
-    pixels = pixels_of(io.BytesIO(content.tobytes()), (height, width), channels, "your image")
+    read = decoded(io.BytesIO(content.tobytes()), (height, width), channels, "your image")
     said = f"an image file, as brightness from 0 to 1 in {height} x {width} pixels"
-    return torch.from_numpy(pixels)[None].to(opened.data.inputs.dtype), (said,)
+    return torch.from_numpy(read.pixels)[None].to(opened.data.inputs.dtype), (said, *told([read]))
 
 
 def of_array(numbers: NDArray[Any], opened: Opened) -> Brought:

@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 import pandas as pd
 
+from probe.labels import check_labels
 from probe.model import Model
 from probe.results.base import AnyResult, worded
 from probe.shapes import Evidence, Inputs, Labels, Logits
@@ -40,6 +41,7 @@ class Prediction(AnyResult):
     def of(cls, model: Model, inputs: Inputs, labels: Labels) -> "Prediction":
         """The predictions of a model for checked inputs."""
         logits = model.logits(inputs)
+        labels = check_labels(labels, model.task, tuple(logits.shape)).to(logits.device)
         return cls(logits, labels, model.task, model.digest() or "", model.edits or model.forward)
 
     @property

@@ -42,6 +42,19 @@ def agree(estimator, data, rows):
     return model
 
 
+@pytest.mark.parametrize("kind", [int, float, bool])
+def test_numbers_in_a_column_of_objects_stay_objects(kind):
+    """An encoder that was fitted to objects compares them with objects."""
+    codes = (np.arange(N) % 2 if kind is bool else np.arange(N) % 4).astype(kind)
+    table = pd.DataFrame({"code": codes.astype(object), "age": RANDOM.normal(size=N)})
+    answers = (np.arange(N) % 4 == 1).astype(int)
+    encoder = make_column_transformer((OneHotEncoder(), ["code"]), remainder="passthrough")
+    fitted = make_pipeline(encoder, LogisticRegression()).fit(table, answers)
+    for settings in ({}, {"categories": {"code": list(dict.fromkeys(map(str, codes)))}}):
+        data = Dataset.from_frame(table.assign(y=answers), label="y", **settings)
+        agree(fitted, data, table)
+
+
 @pytest.mark.parametrize("labels", [
     np.arange(N) % 12, np.arange(N) % 2 * 2 - 1, np.arange(N) % 3 + 1.0, (np.arange(N) % 12).astype(str),
     np.arange(N) % 2 == 0, np.array(["no", "yes"])[np.arange(N) % 2],
