@@ -1,7 +1,7 @@
 """Gradient ascent inside a ball: starts, best points, and examples that drop out once they succeed."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, Literal, NamedTuple, TypeVar
 
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from probe.ball import Reach
-from probe.contracts import Aim, Attack, Need
+from probe.contracts import Aim, Attack, Need, slopes
 from probe.draws import again, keys
 from probe.method import param
 from probe.norms import NORMS, Norm
@@ -135,19 +135,25 @@ class Search:
         self.remaining = torch.arange(len(inputs), device=inputs.device)  # rows that the next run climbs with
 
     def climb(self, runs: Iterable[Run]) -> None:
-        """Make runs of the examples that remain; those that reach the goal do not remain."""
+        """Make runs of the examples that remain, one after the other; those that reach the goal do not remain."""
         for run in runs:
-            if len(self.remaining) == 0:
-                return
-            rows = self.remaining
-            reach, part = self.reach[rows], self.aim[rows]
-            state = run.begin(self._random(rows, reach) if run.anew else reach.origin, reach, part)
-            found, loss, reached = _ascended(state, run.steps)
+            self.climb_at_once([run])
+
+    def climb_at_once(self, runs: Sequence[Run]) -> None:
+        """Make runs side by side, step by step; an example ends all of its runs when one of them reaches the goal."""
+        rows = self.remaining
+        if len(rows) == 0 or not runs:
+            return
+        reach, part = self.reach[rows], self.aim[rows]
+        states = [run.begin(self._random(rows, reach) if run.anew else reach.origin, reach, part) for run in runs]
+        ends = _ascended(states, [run.steps for run in runs])
+        done = torch.stack([end.reached for end in ends]).any(0)
+        for state, (found, loss, reached) in zip(states, ends, strict=True):
             # Another loss than that of the other runs does not compare with theirs.
-            better = reached | (loss > self.loss[rows]) if state.aim is part else reached
+            better = reached | (~done & (loss > self.loss[rows])) if state.aim is part else reached
             self.best[rows] = torch.where(column(better, found), found, self.best[rows])
             self.loss[rows] = torch.where(better, loss, self.loss[rows])
-            self.remaining = rows[parted(reached)[0]]
+        self.remaining = rows[parted(done)[0]]
 
     def _random(self, rows: Tensor, reach: Reach) -> Inputs:
         """A random start for each example, which does not depend on the rest of the batch."""
@@ -158,32 +164,65 @@ class Search:
         return reach.nearest(origin + away * self.space.scale_of(origin))
 
 
-def _ascended(state: Ascent, steps: int) -> tuple[Inputs, PerExample, Tensor]:
-    """The best point of one run for each example, its loss, and whether it reaches the goal."""
-    found, highest = state.x.clone(), state.best_loss.clone()
-    successful = torch.zeros(len(found), dtype=torch.bool, device=found.device)
-    for _ in range(steps):
-        loss, reached, gradient = state.aim.slope(state.x)
-        gradient = state.reach.slope(gradient)
-        state.seen(loss, gradient)
-        others, there = parted(reached)  # the only synchronisation with the device in each step
+class End(NamedTuple):
+    """What one run found of each example."""
+
+    found: Inputs  # the best point
+    loss: PerExample
+    reached: Tensor
+
+    @classmethod
+    def none(cls, state: Ascent) -> "End":
+        return cls(state.x.clone(), state.best_loss.clone(), torch.zeros_like(state.row, dtype=torch.bool))
+
+    def put(self, row: Tensor, found: Inputs, loss: PerExample, reached: Tensor) -> None:
+        self.found[row], self.loss[row], self.reached[row] = found, loss, reached
+
+
+def _ascended(states: Sequence[Ascent], steps: Sequence[int]) -> list[End]:
+    """What runs found that go side by side, each for its own number of steps."""
+    ends, states, taken = [End.none(state) for state in states], [*states], 0
+    while running := [at for at, state in enumerate(states) if taken < steps[at] and len(state.x)]:
+        answers = slopes([states[at].aim for at in running], [states[at].x for at in running])
+        gradients = [states[at].reach.slope(each) for at, (_, _, each) in zip(running, answers, strict=True)]
+        for at, (loss, _, _), gradient in zip(running, answers, gradients, strict=True):
+            states[at].seen(loss, gradient)
+        # The only synchronisation with the device in each step.
+        there = parted(torch.cat([reached for _, reached, _ in answers]))[1]
         if len(there):
-            row = state.row[there]
-            found[row], highest[row], successful[row] = state.x[there], loss[there], True
-            state, gradient = state.keep(others), gradient[others]
-        if len(others) == 0:
-            return found, highest, successful
-        state.ascend(gradient)
+            done = torch.cat([states[at].aim.rows for at in running])[there]
+            for place, (at, (loss, reached, _)) in enumerate(zip(running, answers, strict=True)):
+                others, left = parted(torch.isin(states[at].aim.rows, done))
+                ends[at].put(states[at].row[left], states[at].x[left], loss[left], reached[left])
+                states[at], gradients[place] = states[at].keep(others), gradients[place][others]
+        taken += 1
+        for at, gradient in zip(running, gradients, strict=True):
+            if len(gradient):
+                states[at].ascend(gradient)
+        for at in running:
+            if taken == steps[at] and len(states[at].x):
+                done = _settle(states[at], ends[at])
+                if len(done):
+                    states = [state.keep(parted(torch.isin(state.aim.rows, done))[0]) for state in states]
+    return ends
+
+
+def _settle(state: Ascent, end: End) -> Tensor:
+    """Ask about the last points of a run; returns the rows of the aim that reach the goal."""
     loss, reached = state.aim.ask(state.x)
     state.update_best(loss)
     # With more than two classes the point with the highest loss need not be misclassified, and vice versa.
-    found[state.row] = torch.where(column(reached, state.x), state.x, state.best)
-    highest[state.row], successful[state.row] = torch.where(reached, loss, state.best_loss), reached
-    return found, highest, successful
+    found = torch.where(column(reached, state.x), state.x, state.best)
+    end.put(state.row, found, torch.where(reached, loss, state.best_loss), reached)
+    return state.aim.rows[parted(reached)[1]]
 
 
 def loss_and_gradient(space: Space, inputs: Inputs, aim: Aim) -> tuple[PerExample, Tensor, Inputs]:
     """The loss, whether the goal is reached, and the gradient per unit of the space's scale."""
     loss, reached, gradient = aim.slope(inputs)
-    slope = torch.where(space.mutable_mask(inputs), wide(gradient) * space.scale_of(wide(inputs)), 0.0)
-    return loss, reached, slope
+    return loss, reached, per_unit(space, inputs, gradient)
+
+
+def per_unit(space: Space, inputs: Inputs, gradient: Tensor) -> Inputs:
+    """A gradient per unit of the space's scale, 0 where no attacker can move."""
+    return torch.where(space.mutable_mask(inputs), wide(gradient) * space.scale_of(wide(inputs)), 0.0)

@@ -7,7 +7,7 @@ A subclass implements one function over tensors. The final `__call__` around it 
 the rows to fit in memory, counts the cost, and returns a result.
 """
 
-from probe.contracts.aim import Aim
+from probe.contracts.aim import Aim, slopes
 from probe.contracts.attack import Attack, usual_attacks
 from probe.contracts.certificate import Certificate
 from probe.contracts.common import Need
@@ -44,6 +44,7 @@ __all__ = [
     "of_any_examples",
     "of_examples",
     "predict",
+    "slopes",
     "suited",
     "trained",
     "usual_attacks",

@@ -1,7 +1,8 @@
 """An attack's goal and budget for each example, and its only way to query the model."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
+from math import ceil
 from typing import Any
 
 import torch
@@ -17,6 +18,9 @@ from probe.model import Model
 from probe.results import Prediction
 from probe.shapes import Inputs, Labels, PerExample
 from probe.task import Task
+from probe.tensors import spans
+
+Slope = tuple[PerExample, Bool[Tensor, " batch"], Inputs]  # the objective, whether the goal is reached, the gradient
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,16 +43,9 @@ class Aim:
         logits = self.model.logits(inputs, rows=self.rows)
         return self._judged(logits, self._loss(logits))
 
-    def slope(self, inputs: Inputs) -> tuple[PerExample, Bool[Tensor, " batch"], Inputs]:
+    def slope(self, inputs: Inputs) -> Slope:
         """The result of `ask`, and the gradient of the objective by the inputs."""
-        found: list[PerExample] = []
-
-        def loss(logits: Tensor) -> PerExample:
-            found.append(self._loss(logits))
-            return found[-1]
-
-        logits, gradient = self.model.gradient(inputs, loss, rows=self.rows)
-        return (*self._judged(logits, found[-1].detach()), gradient)
+        return _slopes([self], [inputs])[0]
 
     def over_embeddings(self) -> "Aim":
         """The same aim over embeddings (batch, tokens, width), for gradients by the word vectors."""
@@ -104,3 +101,48 @@ class Aim:
         wide = torch.float32 if logits.device.type == "mps" else torch.float64
         reached: Tensor = self.goal.met(self.model.task, logits, self.labels, self.targets)
         return loss.to(wide), reached
+
+
+def slopes(aims: Sequence[Aim], inputs: Sequence[Inputs]) -> list[Slope]:
+    """The `slope` of several aims at one model, each at inputs of its own, at least one row each.
+
+    They are asked together, in passes of equal size: many rows at once take less time than few rows often.
+    """
+    rows, most = sum(map(len, inputs)), aims[0].model.rows_per_pass(inputs[0])
+    found: list[list[Slope]] = [[] for _ in aims]
+    for part in spans(rows, ceil(rows / ceil(rows / most))):
+        cuts = [*_cuts(part, [*map(len, inputs)])]
+        asked = _slopes([aims[at][cut] for at, cut in cuts], [inputs[at][cut] for at, cut in cuts])
+        for (at, _), slope in zip(cuts, asked, strict=True):
+            found[at].append(slope)
+    return [_end_to_end(slopes) for slopes in found]
+
+
+def _cuts(part: slice, sizes: Sequence[int]) -> Iterator[tuple[int, slice]]:
+    """Which of some batches, put end to end, a slice of them holds, and which rows of each."""
+    start = 0
+    for at, size in enumerate(sizes):
+        cut = slice(max(part.start - start, 0), min(part.stop - start, size))
+        if cut.start < cut.stop:
+            yield at, cut
+        start += size
+
+
+def _slopes(aims: Sequence[Aim], inputs: Sequence[Inputs]) -> list[Slope]:
+    """In one pass."""
+    losses: list[PerExample] = []
+    sizes = [*map(len, aims)]
+
+    def objective(logits: Tensor) -> PerExample:
+        losses[:] = (aim._loss(part) for aim, part in zip(aims, torch.split(logits, sizes), strict=True))
+        return torch.cat(losses)
+
+    rows = torch.cat([aim.rows for aim in aims])
+    logits, gradient = aims[0].model.gradient(torch.cat([*inputs]), objective, rows=rows)
+    parts = zip(aims, torch.split(logits, sizes), losses, torch.split(gradient, sizes), strict=True)
+    return [(*aim._judged(logits, loss.detach()), gradient) for aim, logits, loss, gradient in parts]
+
+
+def _end_to_end(slopes: Sequence[Slope]) -> Slope:
+    losses, reached, gradients = zip(*slopes, strict=True)
+    return torch.cat(losses), torch.cat(reached), torch.cat(gradients)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from probe.arrays import Given, Wanted, number_or_tensor
 from probe.contracts.aim import Aim
-from probe.contracts.common import Need, check_alike, check_output, passes, placed, refuse_missing, refuse_unmet
+from probe.contracts.common import Need, check_alike, check_output, placed, refuse_missing, refuse_unmet
 from probe.errors import ProbeError, RangeError, ShapeError, Unsupported
 from probe.goals import Goal, Untargeted
 from probe.method import Method, param
@@ -21,7 +21,7 @@ from probe.numbers import BelowLevel, exact
 from probe.results import Perturbation, Prediction
 from probe.shapes import Inputs, PerExample
 from probe.space import Space
-from probe.tensors import parted
+from probe.tensors import parted, spans
 from probe.threats import Threat
 from probe.units import refuse_unit
 
@@ -58,6 +58,7 @@ class Attack(Method, ABC):
     verb: ClassVar[str] = "attack"
     needs: ClassVar[frozenset[Need]] = frozenset()  # of the model
     budget: ClassVar[str] = "eps"  # the setting that limits the change; "" for an attack that minimises its change
+    passes: ClassVar[int] = 1  # that `perturb` is given the rows of together, where it divides them into passes itself
     queries: ClassVar[str] = ""  # the setting that limits the queries of each example; "" if there is none
     finds: ClassVar[str] = ""  # the name of a weaker attack: every example that it breaks, this one must break too
 
@@ -156,7 +157,7 @@ class Attack(Method, ABC):
         unconfirmed: Tensor | None = None
         todo, _ = parted(done)
         most = int(getattr(self, self.queries)) if self.queries else None
-        for rows in passes(model, inputs[todo]):
+        for rows in spans(len(todo), self.passes * model.rows_per_pass(inputs)):
             chosen = todo[rows]
             with placed(model).checked_late() as late, late.metered(len(chosen), most=most) as metered:
                 part = replace(aim[chosen], model=metered, rows=torch.arange(len(chosen), device=inputs.device))

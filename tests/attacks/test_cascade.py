@@ -1,6 +1,8 @@
 """Cascade: closed-form optima of linear models of three classes, its order of classes, and what each task lets run."""
 
 import itertools
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pytest
@@ -9,7 +11,8 @@ from torch import Tensor, nn
 
 from probe import Model, MultiLabel, Regression, Space, from_predict_proba
 from probe.attacks import APGD, FGSM, PGD, Cascade
-from probe.attacks.cascade import by_distance
+from probe.attacks.ascent import Ascent, Run, Search
+from probe.attacks.cascade import CLOSE, HALF, NEAR, NEARER, by_distance
 from probe.contracts import Aim
 from probe.errors import Unsupported
 from probe.goals import LeastLikely, Margin, Shift, Targeted, Untargeted
@@ -78,8 +81,9 @@ def test_the_order_of_classes_is_that_of_their_distances_on_a_linear_model(norm,
     exact = (z.gather(1, y[:, None]) - z) / slopes
     expected = exact.scatter(1, y[:, None], torch.inf).argsort(1)[:, :4]
     aim = Aim(model, Untargeted(), y, None, torch.ones(len(x)), torch.arange(len(x)))
-    order = by_distance(model.space, NORMS[norm], x, aim, 9)
+    order, far = by_distance(model.space, NORMS[norm], x, aim, 9)
     assert torch.equal(order, expected)
+    torch.testing.assert_close(far, exact.gather(1, expected))
     assert not torch.equal(order[:, 0], z.scatter(1, y[:, None], -torch.inf).argmax(1)), "that of logits is another"
     # A little further than the distance reaches the class, and nothing reaches it before.
     nearest = exact.scatter(1, y[:, None], torch.inf).amin(1)
@@ -93,9 +97,45 @@ def test_with_fewer_candidates_the_nearest_is_looked_for_among_the_likeliest_cla
     y = model.predict(x)
     aim = Aim(model, Untargeted(), y, None, torch.ones(len(x)), torch.arange(len(x)))
     likely = model(x).scatter(1, y[:, None], -torch.inf)
-    assert torch.equal(by_distance(WIDE, NORMS["linf"], x, aim, 1)[:, 0], likely.argmax(1))
-    pair = by_distance(WIDE, NORMS["linf"], x, aim, 2).sort(1).values
+    assert torch.equal(by_distance(WIDE, NORMS["linf"], x, aim, 1)[0][:, 0], likely.argmax(1))
+    pair = by_distance(WIDE, NORMS["linf"], x, aim, 2)[0].sort(1).values
     assert torch.equal(pair, likely.topk(2).indices.sort(1).values)
+
+
+def test_a_class_that_is_close_to_first_order_is_aimed_at_though_the_loss_came_less_than_half_of_the_way():
+    weights, at_zero = torch.tensor([[0.0, 0.45, -20.0]]), torch.tensor([0.5, 0.3, -3.55])
+    model = Model(forward=lambda x: x @ weights + at_zero, space=Space(bounds=(-1, 1)))
+    x, y = torch.tensor([[0.0]]), torch.tensor([0])
+    first = Cascade(eps=0.21, steps=40)(model, x, y)
+    assert model.task.loss(first.attacked.logits, y) < (1 - HALF) * model.task.loss(first.clean.logits, y)
+    assert Cascade(eps=0.21, steps=100)(model, x, y).success.all()
+    far = Cascade(eps=0.13, steps=100)(model, x, y)  # 1.56 radii are too far: no further step is taken
+    assert far.backwards.tolist() == [42]
+
+
+@dataclass(kw_only=True)
+class Walk(Ascent):
+    step: float
+
+    def ascend(self, gradient: Tensor) -> None:
+        self.x = self.x + self.step
+
+
+def test_runs_side_by_side_end_for_an_example_when_one_of_them_reaches_the_goal():
+    model = Model(forward=lambda x: torch.cat([x, 1 - x], 1), space=WIDE, batch_size=4)
+    x, y = torch.tensor([[0.8], [0.7], [5.0]]), torch.tensor([0, 0, 0])
+    with model.metered(3) as metered:
+        aim = Aim(metered, Untargeted(), y, None, torch.ones(3, dtype=torch.float64), torch.arange(3))
+        search = Search(WIDE, NORMS["linf"], x, aim, 0)
+        runs = ((0.1, 3), (-0.125, 3), (-0.01, 9))
+        search.climb_at_once([Run(partial(Walk.at, step=step), steps) for step, steps in runs])
+    assert search.remaining.tolist() == [2]
+    torch.testing.assert_close(search.best, torch.tensor([[0.425], [0.45], [4.625]]))
+    torch.testing.assert_close(search.loss, (1 - 2 * search.best[:, 0]).double())
+    assert metered.meter is not None
+    # The first falls to the last point of the second run, the next to the one before; the third goes all ways.
+    assert metered.meter.backward.tolist() == [9, 9, 15]
+    assert metered.meter.forward.tolist() == [11, 9, 18]
 
 
 def network(classes: int, dtype: torch.dtype = torch.float32) -> tuple[nn.Module, Tensor]:
@@ -121,16 +161,20 @@ def test_rows_of_a_cascade_are_counted_one_by_one_and_do_not_depend_on_their_ord
     assert one.backwards.sum() == one.cost.backward
     withstood = ~one.success
     assert 0 < withstood.sum() < len(x)
-    # 100 steps, and a gradient for each of three other classes; then 100 more for those that came half of the way, and
-    # the other steps for those that came near.
+    # 40 steps, and a gradient for each of three other classes; 60 more for those that came half of the way or are
+    # close, 100 for those that came near, and the other steps for those that then are nearer still.
     first = Cascade(eps=eps, norm=norm, steps=40)(model, x, y)
-    half, near = (
-        model.task.loss(found.attacked.logits, y) >= share * model.task.loss(one.clean.logits, y)
-        for found, share in ((first, 0.5), (one, 0.25))
+    aim = Aim(model, Untargeted(), y, None, torch.full((len(x),), eps, dtype=dtype), torch.arange(len(x)))
+    close = by_distance(WIDE, NORMS[norm], x, aim, 9)[1][:, 0] <= CLOSE * eps
+    half, near, nearer = (
+        model.task.loss(found.attacked.logits, y) >= (1 - share) * model.task.loss(one.clean.logits, y)
+        for found, share in ((first, HALF), (first, NEAR), (one, NEARER))
     )
-    assert set(one.backwards[withstood].tolist()) == {103, 203, most}
-    assert torch.equal(one.backwards[withstood] > 103, half[withstood])
-    assert torch.equal(one.backwards[withstood] == most, (half & near)[withstood])
+    some, further = (half | close) & withstood, near & withstood
+    assert set(one.backwards[withstood].tolist()) == {43, 103, 203, most}
+    assert torch.equal(one.backwards[withstood] > 43, some[withstood])
+    assert torch.equal(one.backwards[withstood] > 103, further[withstood])
+    assert torch.equal(one.backwards[withstood] == most, (further & nearer)[withstood])
     assert (one.backwards[one.success] <= most).all()
     # An example that withstands keeps a point where the goal's loss is higher than after the first run alone.
     log_odds = [model.task.loss(found.attacked.logits, y)[withstood] for found in (first, one)]
