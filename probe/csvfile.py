@@ -91,7 +91,7 @@ def read_csv(path: Any, text: Sequence[Hashable] = (), how: Reading = AS_FOUND) 
         path, content, how.separator or (named[1] if named else ""), [str(name) for name in text]
     )
     notices += said
-    header = _check_rows(path, content, separator)
+    header, begins = _check_rows(path, content, separator)
     decimal, said = _decimal(path, content, separator, how)
     notices += said
     try:
@@ -108,10 +108,10 @@ def read_csv(path: Any, text: Sequence[Hashable] = (), how: Reading = AS_FOUND) 
         raise DataError(f"{path.name} cannot be read as CSV: {error}") from None
     if table.empty:
         raise DataError(f"{path.name} has no rows below its header")
-    if len(header) == table.shape[1] and not isinstance(table.index, pd.RangeIndex):
+    if begins:
         notices.append(
             f"each row of {path.name} has one cell more than its header; the first, such as "
-            f"{str(table.index[0])!r:.60}, is taken for the row's name and left out"
+            f"{begins!r:.60}, is taken for the row's name and left out"
         )
     if twice := sorted({name for name in header if header.count(name) > 1} - {""}):
         raise DataError(f"{path.name} has {header.count(twice[0])} columns called {twice[0]!r}; rename all but one")
@@ -268,14 +268,15 @@ def _records(content: str, separator: str, most: int) -> list[list[str]]:
     return found or [[]]
 
 
-def _check_rows(path: Path, content: str, separator: str) -> list[str]:
-    """The header, after checking that every row has its length."""
+def _check_rows(path: Path, content: str, separator: str) -> tuple[list[str], str]:
+    """The header, after checking that every row has its length, and the name of the first row where rows have names."""
     reader = csv.reader(io.StringIO(content, newline=""), delimiter=separator)
     try:
         records = [(len(record), reader.line_num, record[-1]) for record in reader if record]
     except csv.Error:
-        return _records(content, separator, 1)[0]
-    header, rows = _records(content, separator, 1)[0], records[1:]
+        return _records(content, separator, 1)[0], ""
+    header, *first = _records(content, separator, 2)
+    rows = records[1:]
     longer = [row for row in rows if row[0] == len(header) + 1]
     if rows and len(longer) == len(rows) and len(header) > 1:
         if all(last == "" for *_, last in rows):
@@ -283,14 +284,14 @@ def _check_rows(path: Path, content: str, separator: str) -> list[str]:
                 f"every row of {path.name} ends with a separator, and the header does not; "
                 "take it away, or end the header with one"
             )
-        return header
+        return header, first[0][0] or " "
     for cells, line, _ in rows:
         if cells != len(header):
             raise DataError(
                 f"{path.name} has {cells} cells in line {line}, and its header {len(header)}; "
                 "quote cells that hold the separator, and fill up short rows"
             )
-    return header
+    return header, ""
 
 
 def _decimal(path: Path, content: str, separator: str, how: Reading) -> tuple[str, list[str]]:

@@ -119,7 +119,10 @@ def test_cells_that_look_like_an_unknown_are_named_with_their_counts():
     assert 'missing = ["None", " "]' in notice
 
 
-def test_a_first_cell_without_a_column_is_said_to_be_taken_for_the_name_of_its_row(read):
-    table, notices = read("a,b\nr1,1,x\nr2,2,y\n", [])
+@pytest.mark.parametrize("names", [("r1", "r2"), ("0", "1"), ("1", "2"), ("7", "3"), ("2.5", "2.5"), ("", "")])
+def test_a_first_cell_without_a_column_is_said_to_be_taken_for_the_name_of_its_row(read, names):
+    """Also where the names count the rows from 0, as those that pandas gives."""
+    table, notices = read(f"a,b\n{names[0]},1,x\n{names[1]},2,y\n", [])
     assert table.to_dict("list") == {"a": [1, 2], "b": ["x", "y"]}
-    assert ["one cell more than its header" in notice and "'r1'" in notice for notice in notices] == [True]
+    said = repr(names[0] or " ")
+    assert ["one cell more than its header" in notice and said in notice for notice in notices] == [True]

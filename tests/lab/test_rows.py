@@ -185,7 +185,7 @@ def test_a_file_that_is_not_an_image_is_refused(pictures, monkeypatch):
     assert "cannot be read as an image" in said(np.frombuffer(b"hello", np.uint8))
     assert "cannot be read as an image" in said(photo()[:80])
     assert "bytes of its file" in said(np.zeros((2, 2)))
-    monkeypatch.setattr("probe.images.folder.PIXELS", 50)
+    monkeypatch.setattr("probe.images.decoding.PIXELS", 50)
     assert "9" in said(photo())
     assert "0x" not in said(np.frombuffer(b"hello", np.uint8)), "an address in memory says nothing"
 
