@@ -1,6 +1,6 @@
 """Bundles that no audit wrote: they are refused in a sentence, or hold nothing but what an audit would have written.
 
-A fault of one forgery in 50 of either kind is found in 95 of 100 runs.
+A fault of one forgery in 33 of either kind is found in 95 of 100 runs.
 """
 
 import hashlib
@@ -135,9 +135,9 @@ def table_bundle(tmp_path_factory):
 
 @pytest.mark.parametrize("number", range(5))
 def test_a_forged_bundle_of_images_is_refused_in_a_sentence(number, image_bundle, tmp_path):
-    block(number, 30, lambda seed: case(seed, image_bundle, tmp_path))
+    block(number, 20, lambda seed: case(seed, image_bundle, tmp_path))
 
 
 @pytest.mark.parametrize("number", range(5))
 def test_a_forged_bundle_of_a_table_is_refused_in_a_sentence(number, table_bundle, tmp_path):
-    block(number, 30, lambda seed: case(10_000 + seed, table_bundle, tmp_path))
+    block(number, 20, lambda seed: case(10_000 + seed, table_bundle, tmp_path))
