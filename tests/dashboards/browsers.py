@@ -123,6 +123,33 @@ def open_link(page, link: str) -> None:
         page.evaluate("still = true")
 
 
+def open_all(page) -> dict[str, int]:
+    """Open all that is folded away, and ask for all charts that zoom, until no more appear; how many are there then.
+
+    What was open on another page before stays open on this one.
+    """
+    clicks = 0
+    closed = page.locator("[data-testid=stMain] details:not([open]) > summary")
+    static = page.get_by_role("button", name="Zoom this figure")
+    for wanted in (closed, static, closed):
+        while wanted.count():
+            before = wanted.count()
+            wanted.first.click()
+            clicks += 1
+            page.wait_for_selector(READY)
+            for _ in range(300):
+                if wanted.count() != before:
+                    break
+                page.wait_for_timeout(20)
+            page.wait_for_timeout(100)
+            page.wait_for_selector(READY)
+            assert clicks < 100, "more and more appear"
+    charts = page.locator("[data-testid=stVegaLiteChart]")
+    for at in range(charts.count()):
+        charts.nth(at).locator("canvas, svg").first.wait_for(state="attached")
+    return {"parts": page.locator("[data-testid=stMain] details[open]").count(), "charts": charts.count()}
+
+
 def workers_of(server: int) -> list[int]:
     """The processes that hold the models of a viewer's lab."""
     found = subprocess.run(["pgrep", "-P", str(server), "-f", "probe.lab.worker"], capture_output=True, text=True)

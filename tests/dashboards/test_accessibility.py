@@ -16,7 +16,7 @@ from probe_dashboards.app import PAGES, WIDE
 
 from probe.plots import canvas
 from probe.report import blocks, render
-from tests.dashboards.browsers import MODEL, READY, open_link
+from tests.dashboards.browsers import MODEL, READY, open_all, open_link
 from tests.dashboards.test_pages import PROVED
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
@@ -90,6 +90,24 @@ def links():
     yield from ((f"/{name}", 2) for name in WIDE)
     for view in ("explain", "attack", "what-if", "audit"):
         yield f"/lab?model={MODEL}&row=3&view={view}", 2
+
+
+# Pages with parts that are folded away, and figures that zoom.
+UNFOLDED = [
+    f"/{name}?run={kind}~000000000000"
+    for name, kind in (
+        ("summary", "table"),
+        ("performance", "table"),
+        ("instance", "table"),
+        ("instance", "image"),
+        ("instance", "prose"),
+        ("explanations", "table"),
+        ("robustness", "table"),
+        ("bias", "table"),
+        ("surveys", "proofs"),
+        ("certificates", "proofs"),
+    )
+]
 
 
 @pytest.fixture(scope="module")
@@ -179,6 +197,23 @@ def test_axe_finds_pale_text_in_both_schemes(page, rules):
         page.emulate_media(color_scheme=scheme)
         pale = [html for rule, _, html in _findings(page, set(), rules) if rule == "color-contrast"]
         assert pale == ["<p>Pale</p>", '<i style="color: #bbb">Pale too</i>']
+
+
+@pytest.mark.parametrize(("link", "scheme"), list(zip(UNFOLDED, cycle(SCHEMES[0]), strict=False)))
+def test_axe_finds_nothing_in_what_is_folded_away_and_in_charts_that_zoom(quiet, known, link, scheme):
+    page = quiet
+    page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+    page.set_viewport_size(SIZES[0])
+    open_link(page, link)
+    page.wait_for_function(SHOWN, arg=scheme)
+    shown = open_all(page)
+    assert shown["parts"] > 1
+    found = dict.fromkeys(_findings(page, known), "at 1280")
+    page.set_viewport_size(SIZES[1])
+    page.wait_for_timeout(300)
+    for said in _findings(page, known, OF_A_LOOK):
+        found.setdefault(said, "at 390")
+    assert found == {}
 
 
 def _findings(page, known, rules=None):
