@@ -58,8 +58,13 @@ class FAB(Attack):
 
     def perturb(self, model: Model, inputs: Inputs, aim: Aim) -> Inputs:
         shortest = Shortest(self.threat, model.space, inputs, aim)
-        for each in boundaries(inputs, aim, self.candidates):
-            self.walk(model.space, shortest, each)
+        many = boundaries(inputs, aim, self.candidates)
+        # Side by side: many rows at once take less time than few rows often.
+        each = Shortest(self.threat, model.space, inputs.repeat_interleave(len(many) // len(aim), 0), many)
+        self.walk(model.space, each, many)
+        nearest = each.length.view(len(aim), -1).argmin(1)
+        nearest = nearest + torch.arange(len(aim), device=nearest.device) * (len(many) // len(aim))
+        shortest.found, shortest.length = each.found[nearest], each.length[nearest]
         return shortest.draw_in(aim, self.halvings)
 
     def walk(self, space: Space, shortest: Shortest, aim: Aim) -> None:
@@ -92,9 +97,12 @@ class FAB(Attack):
         shortest.seen(point, reached)
 
 
-def boundaries(inputs: Inputs, aim: Aim, candidates: int) -> list[Aim]:
-    """Aims whose losses are 0 at one boundary each: those of the likeliest wrong classes, or the only one."""
+def boundaries(inputs: Inputs, aim: Aim, candidates: int) -> Aim:
+    """The aim whose loss is 0 at a boundary; where there are several, with as many rows of each example in a row.
+
+    They are those of the likeliest wrong classes, or the only one.
+    """
     if not aim.model.task.one_class or aim.goal.answer != "wrong":
-        return [crossing(aim)]
+        return crossing(aim)
     likely = rivals(aim.model.logits(inputs, rows=aim.rows), aim.labels, candidates)
-    return [towards(aim, target) for target in likely.unbind(1)]
+    return towards(aim.repeated(likely.shape[1]), likely.flatten())

@@ -44,8 +44,8 @@ class Aim:
         return self._judged(logits, self._loss(logits))
 
     def slope(self, inputs: Inputs) -> Slope:
-        """The result of `ask`, and the gradient of the objective by the inputs."""
-        return _slopes([self], [inputs])[0]
+        """The result of `ask`, and the gradient of the objective by the inputs; in passes too."""
+        return slopes([self], [inputs])[0]
 
     def over_embeddings(self) -> "Aim":
         """The same aim over embeddings (batch, tokens, width), for gradients by the word vectors."""
@@ -109,6 +109,8 @@ def slopes(aims: Sequence[Aim], inputs: Sequence[Inputs]) -> list[Slope]:
     They are asked together, in passes of equal size: many rows at once take less time than few rows often.
     """
     rows, most = sum(map(len, inputs)), aims[0].model.rows_per_pass(inputs[0])
+    if rows <= most:
+        return _slopes(aims, inputs)
     found: list[list[Slope]] = [[] for _ in aims]
     for part in spans(rows, ceil(rows / ceil(rows / most))):
         cuts = [*_cuts(part, [*map(len, inputs)])]
