@@ -5,6 +5,7 @@ import pytest
 from benchmarks import __main__ as benchmark
 from benchmarks import answers, beside, black_box, bounds, fairness, growth, images, quality, sides, trainers
 from benchmarks.pgd import EPS
+from probe.attacks import CarliniWagner, Square
 
 
 def side(robust: int, furthest: float = EPS) -> dict[str, object]:
@@ -53,6 +54,37 @@ def test_a_query_attack_that_finds_less_or_leaves_its_ball_is_wrong():
     assert len(list(black_box.wrong({"Square": {"probe": one(6, 1.0), "art": one(2, 1.0)}}))) == 1
     assert len(list(black_box.wrong({"Square": {"probe": one(5, 1.0, 0.06)}}))) == 1
     assert len(list(black_box.wrong({"HopSkipJump": {"probe": one(0, 2.0, 0.5), "art": one(0, 1.0)}}))) == 1
+
+
+def test_an_attack_is_as_strong_where_it_leaves_no_more_standing_and_needs_no_larger_changes():
+    def one(robust: int, length: float) -> dict[str, object]:
+        return {"robust images": robust, "median L2": length}
+
+    assert black_box.as_strong("Square", one(5, 2.0), one(5, 1.0))
+    assert not black_box.as_strong("Square", one(6, 1.0), one(5, 1.0))
+    assert black_box.as_strong("HopSkipJump", one(0, 1.0), one(0, 1.0))
+    assert not black_box.as_strong("HopSkipJump", one(0, 1.1), one(0, 1.0))
+    assert not black_box.as_strong("HopSkipJump", one(1, 0.5), one(0, 1.0))
+    shorter = black_box.Ours(CarliniWagner(steps=100, rounds=5)).shorter(0.2).attack
+    assert isinstance(shorter, CarliniWagner)
+    assert (shorter.steps, shorter.rounds) == (50, 2)
+    assert black_box.Ours(Square(max_queries=1000)).shorter(0.05).attack == Square(max_queries=50)
+
+
+def test_the_least_of_ours_that_finds_as_much_is_timed_beside_the_peer():
+    asked: list[int] = []
+
+    def tried(short: black_box.Ours) -> tuple[object, dict[str, object]]:
+        queries = short.attack.max_queries
+        asked.append(queries)
+        return (lambda: None), {"robust images": 10 - queries // 10, "median L2": 1.0}
+
+    mine, peer = black_box.Ours(Square(max_queries=100)), {"robust images": 7, "median L2": 1.0}
+    found = black_box.at_equal_strength("Square", mine, tried, peer, lambda: sum(range(10**6)), 1)
+    assert (found["with"], asked) == (repr(Square(max_queries=30)), [5, 10, 15, 20, 30])
+    assert found["share of the peer's processor time"] < 0.5
+    never = black_box.at_equal_strength("Square", mine, tried, peer | {"robust images": -1}, lambda: None, 1)
+    assert never == {"reached": False}
 
 
 def test_a_training_that_ends_elsewhere_than_lightnings_is_wrong():
