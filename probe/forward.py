@@ -1,6 +1,7 @@
 """A user's forward function: what can be seen of it, and its errors as one sentence."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import chain
 from typing import Any
 
 import torch
@@ -65,7 +66,7 @@ def check_eval_mode(forward: Forward) -> None:
         return
     if _in_training(forward):
         raise ProbeError("the module is in training mode, so its answers vary; call .eval() on it first")
-    if any(tensor.is_meta for tensor in _tensors(forward)):
+    if any(tensor.is_meta for part in forward.modules() for tensor in _own(part)):
         raise ProbeError(
             "the module's weights are on the meta device, where they hold no numbers; write "
             "network.to_empty(device='cpu') and load its state dict"
@@ -75,7 +76,12 @@ def check_eval_mode(forward: Forward) -> None:
 def _in_training(module: nn.Module) -> bool:
     if "eval" in vars(module):  # of torch.export, which keeps the mode of the network that it exported, and no other
         return False
-    return module.training or any(map(_in_training, module.children()))
+    return module.training or any(part is not None and _in_training(part) for part in module._modules.values())
+
+
+def _own(module: nn.Module) -> Iterator[Tensor]:
+    """Weights and buffers of a module itself. Each call of a method looks at all, and torch's own walk is slow."""
+    return (tensor for held in (module._parameters, module._buffers) for tensor in held.values() if tensor is not None)
 
 
 def refuse_gradients(name: str) -> Unsupported:
@@ -86,8 +92,9 @@ def refuse_gradients(name: str) -> Unsupported:
     )
 
 
-def _tensors(forward: Forward) -> list[Tensor]:
-    return [*forward.parameters(), *forward.buffers()] if isinstance(forward, nn.Module) else []
+def _tensors(forward: Forward) -> Iterator[Tensor]:
+    # One after the other, as most who ask want the first, and each pass through a network asks several times.
+    return chain(forward.parameters(), forward.buffers()) if isinstance(forward, nn.Module) else iter(())
 
 
 def _other_type(module: Forward, inputs: Tensor, error: str) -> str:

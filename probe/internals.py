@@ -48,7 +48,7 @@ def layers(network: object, name: str) -> Mapping[str, nn.Module]:
         raise Unsupported(
             f"{name} is {sealed}, so its layers cannot be reached; give Model the module as it was before"
         )
-    found = dict(_inside(network, "", (network,)))
+    found = dict(_inside(network, "", frozenset({id(network)})))
     if not found:
         raise Unsupported(
             f"{name} ({type(network).__name__}) has no layers that torch can see; a module that is itself a single "
@@ -316,12 +316,13 @@ def _check_open(network: object, address: str, name: str) -> None:
             )
 
 
-def _inside(module: nn.Module, prefix: str, above: tuple[nn.Module, ...]) -> Iterator[tuple[str, nn.Module]]:
+def _inside(module: nn.Module, prefix: str, above: frozenset[int]) -> Iterator[tuple[str, nn.Module]]:
     for name, child in module._modules.items():
         # Modules may contain each other.
-        if child is not None and not sealed_as(child) and not any(child is one for one in above):
+        if child is not None and id(child) not in above and not sealed_as(child):
             yield f"{prefix}{name}", child
-            yield from _inside(child, f"{prefix}{name}.", (*above, child))
+            if child._modules:
+                yield from _inside(child, f"{prefix}{name}.", above | {id(child)})
 
 
 def sealed_as(module: nn.Module) -> str:

@@ -25,7 +25,7 @@ from probe.recall import Recall
 from probe.shapes import Inputs, Labels, Logits, PerExample, Targets
 from probe.space import Space
 from probe.task import Classification, Places, Task
-from probe.tensors import rows_per_pass, spans
+from probe.tensors import even_spans, rows_per_pass, spans
 
 WRITE = "Model(forward=network.eval(), space=Space(bounds=(0.0, 1.0)), classes=('no', 'yes'))"
 _UNSET: Any = object()  # stands for a setting that was left out, where None is a value
@@ -146,7 +146,7 @@ class Model(Called):
         """Logits without gradients, in passes that fit in memory; for `rows` see `metered`."""
         if not isinstance(inputs, Tensor):
             inputs = self.check(inputs)
-        parts = spans(len(inputs), self.rows_per_pass(inputs))
+        parts = self.passes(inputs)
         return torch.cat([self(inputs[part], rows=None if rows is None else rows[part]) for part in parts])
 
     @contextmanager
@@ -185,6 +185,10 @@ class Model(Called):
     def rows_per_pass(self, inputs: Inputs) -> int:
         """How many rows go through the model together: `batch_size`, or what suits the processor."""
         return self.batch_size or rows_per_pass(inputs)
+
+    def passes(self, inputs: Inputs) -> list[slice]:
+        """Slices of these rows that go through the model together: `batch_size` at most, or about what suits."""
+        return list((even_spans if self.batch_size is None else spans)(len(inputs), self.rows_per_pass(inputs)))
 
     def predict(self, inputs: Given) -> Labels:
         """The class that is decided for: the most likely one, or by the threshold."""

@@ -27,6 +27,14 @@ def spans(total: int, size: int) -> Iterator[slice]:
     return (slice(start, min(start + size, total)) for start in range(0, total, size))
 
 
+def even_spans(total: int, size: int) -> Iterator[slice]:
+    """Slices of nearly equal length that cover `total` rows, each at most a quarter longer than `size`.
+
+    A short last pass would cost as many calls as a full one.
+    """
+    return spans(total, max(1, -(-total // max(1, -(-4 * total // (5 * size))))))
+
+
 def generator(seed: int, device: torch.device) -> torch.Generator:
     """A private random generator; the global random state is never used."""
     return torch.Generator(device).manual_seed(seed)

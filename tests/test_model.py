@@ -20,6 +20,33 @@ def test_a_training_module_is_refused():
         Model(forward=mixed, **TWO)
 
 
+def test_a_weight_or_buffer_deep_inside_that_has_no_numbers_is_found():
+    deep = nn.Sequential(nn.Linear(2, 2), nn.Sequential(nn.Sequential(nn.BatchNorm1d(2)))).eval()
+    Model(forward=deep, **TWO)
+    deep[1][0][0].running_mean = deep[1][0][0].running_mean.to("meta")
+    with pytest.raises(ProbeError, match="on the meta device"):
+        Model(forward=deep, **TWO)
+
+
+@pytest.mark.parametrize("rows", [1, 7, 167, 200, 208, 209, 500, 1001])
+def test_rows_go_through_in_passes_of_one_length_and_never_more_than_the_batch_size(rows):
+    seen = []
+
+    def forward(x):
+        seen.append(len(x))
+        return x.flatten(1)[:, :2]
+
+    images = 3 * torch.rand(rows, 784) - 1
+    assert Model(forward=forward, **TWO).logits(images).equal(images[:, :2])
+    assert max(seen) - min(seen) <= len(seen)
+    assert max(seen) <= 1.25 * 167
+    assert len(seen) == -(-rows // 208)
+    seen.clear()
+    Model(forward=forward, batch_size=167, **TWO).logits(images)
+    assert max(seen) <= 167
+    assert sum(seen) == rows
+
+
 def test_probabilities_are_distinguished_from_logits():
     with pytest.raises(ProbeError, match="returns probabilities"):
         Model(forward=lambda x: x.softmax(-1), **TWO)(torch.rand(4, 2))

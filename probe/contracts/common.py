@@ -13,7 +13,6 @@ from probe.method import Method
 from probe.model import Model
 from probe.names import Passed, a_kind
 from probe.shapes import Inputs
-from probe.tensors import spans
 
 # What a method can need of a model. "training data" are the rows of Model(training=...).
 Need = Literal["gradients", "layers", "reference", "attention", "training data"]
@@ -67,7 +66,7 @@ def placed(model: Model) -> Model:
 
 def passes(model: Model, inputs: Tensor) -> list[slice]:
     """Slices of rows that fit in memory together."""
-    return list(spans(len(inputs), model.rows_per_pass(inputs)))
+    return model.passes(inputs)
 
 
 def passes_alike(model: Model, inputs: Tensor) -> Iterator[tuple[slice | Tensor, Model]]:
@@ -84,7 +83,7 @@ def passes_alike(model: Model, inputs: Tensor) -> Iterator[tuple[slice | Tensor,
         return
     for rows, space in model.space.alike(inputs):
         each = replace(model, space=space)
-        yield from ((rows[part], each) for part in spans(len(rows), model.rows_per_pass(inputs)))
+        yield from ((rows[part], each) for part in model.passes(inputs[rows]))
 
 
 def in_order(found: Sequence[Tensor], rows: Sequence[slice | Tensor]) -> Tensor:

@@ -75,7 +75,8 @@ class IntegratedGradients(Explainer):
 
     Values are in output units and sum to output(input) - output(mean reference), up to the error of the quadrature.
     The path has four pieces of `steps` / 4 points each. Where the values of an example do not sum to that difference,
-    its pieces with the largest residuals are halved, with up to 3 points on each half, and halved again. Gauss-Legendre
+    its pieces with the largest residuals are halved, until the others together are within the tolerance. Each half has
+    half as many points as a piece, and as many on a path of many pieces, but at most 3. Gauss-Legendre
     quadrature is exact where the gradient is a polynomial of degree 2 * points - 1 on a piece.
 
     >>> import torch

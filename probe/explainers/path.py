@@ -24,6 +24,7 @@ Chosen = Bool[Tensor, " pieces"]
 # more points on each see no more of them: on adult-mlp 8 points take twice the gradients of 3 for the same residual.
 _FIRST, _POINTS = 4, 3
 _SMALL = 1e-4
+_FEW = 8  # a path has few pieces up to this part of the most that it may have
 _HELD = 2**24  # maximum number of coordinates of integrals in memory
 
 
@@ -151,7 +152,11 @@ def _divided(paths: Paths, ends: Ends, allowed: PerPath, pieces: int, steps: int
             _gather(total, held)
             return total
         count += torch.bincount(held.row[halved], minlength=len(count))
-        held = held[~halved] + _halves(paths, held[halved], min(steps // first, _POINTS))
+        # As many points as before are enough while a path has few pieces; later each piece has to tell more.
+        few = (count <= pieces // _FEW)[held.row]
+        parted = (halved & few, min(-(-steps // first // 2), _POINTS)), (halved & ~few, min(steps // first, _POINTS))
+        made = [_halves(paths, held[some], points) for some, points in parted if bool(some.any())]
+        held = sum(made, start=held[~halved])
 
 
 def _cut(paths: Paths, ends: Ends, cuts: int, steps: int) -> _Pieces:
@@ -181,7 +186,7 @@ def _integrated(paths: Paths, lies: tuple[Rows, Places, Places], between: tuple[
 
 
 def _worst(pieces: _Pieces, allowed: PerPath, room: Counts) -> Chosen:
-    """The pieces of each path with the largest errors, such that the rest has at most half of the tolerance."""
+    """The pieces of each path with the largest errors, such that the others are within the tolerance together."""
     size = pieces.off.abs()
     order = size.argsort(descending=True, stable=True)
     order = order[pieces.row[order].argsort(stable=True)]
@@ -190,7 +195,7 @@ def _worst(pieces: _Pieces, allowed: PerPath, room: Counts) -> Chosen:
     before = size.cumsum(0) - size - (whole.cumsum(0) - whole)[row]
     rank = torch.arange(len(row)) - (pieces_of.cumsum(0) - pieces_of)[row]
     chosen = torch.zeros(len(row), dtype=torch.bool)
-    chosen[order] = (whole[row] - before > allowed[row] / 2) & (rank < room[row])
+    chosen[order] = (whole[row] - before > allowed[row]) & (rank < room[row])
     return chosen
 
 

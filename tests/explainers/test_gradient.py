@@ -6,7 +6,7 @@ from torch.testing import assert_close
 
 from probe import Model, Space
 from probe.errors import Unsupported
-from probe.explainers import InputXGradient, IntegratedGradients, Saliency
+from probe.explainers import InputXGradient, IntegratedGradients, Saliency, path
 from probe.metrics import Completeness
 
 
@@ -178,6 +178,26 @@ def test_only_the_pieces_that_do_not_add_up_are_halved(places):
     assert_close(attribution.values, torch.tensor([[float(len(places)), 0.0]]), atol=0.01 * len(places), rtol=0)
     # 50 points, 8 pieces, and for each step at most two halves of some eighteen pieces, each of 3 points.
     assert attribution.cost.backward <= 50 + 8 * 3 + len(places) * 2 * 18 * 3
+
+
+def test_a_piece_of_few_points_is_halved_into_halves_of_fewer():
+    """Four pieces of 3 points, and two halves of 2 points in each of the thirteen halvings that surround the step."""
+    one, target = steps_at(0.5005), torch.tensor([1])
+    attribution = IntegratedGradients(steps=12)(one, torch.tensor([[1.0, 0.3]]), target)
+    assert_close(attribution.values, torch.tensor([[1.0, 0.0]]), atol=0.01, rtol=0)
+    halvings, left = divmod(attribution.cost.backward - 12, 2 * 2)
+    assert left == 0
+    assert 8 <= halvings <= 18
+
+
+def test_pieces_are_left_as_they_are_while_their_errors_are_within_the_tolerance_together():
+    off = torch.tensor([0.5, 0.3, 0.2, 0.1, 9.0, 0.4])
+    row, none = torch.tensor([0, 0, 0, 0, 1, 1]), torch.zeros(6, dtype=torch.float64)
+    signs = torch.tensor([1, -1, 1, -1, 1, 1])
+    pieces = path._Pieces(row, none, none, none, none, none[:, None], off.double() * signs)
+    allowed, room = torch.tensor([0.35, 1.0]).double(), torch.tensor([9, 9])
+    assert path._worst(pieces, allowed, room).tolist() == [True, True, False, False, True, False]
+    assert path._worst(pieces, allowed, torch.tensor([1, 0])).tolist() == [True, False, False, False, False, False]
 
 
 def test_a_path_is_divided_into_no_more_pieces_than_asked_for():
