@@ -162,6 +162,24 @@ def saved(tmp_path, **arrays):
     return path
 
 
+@pytest.mark.parametrize(("kind", "high", "said"), [
+    ("u1", 1, "are bytes and at most 1; they are divided by 255, so dark: save them as floats"),
+    ("f4", 255, "float32 from 0 to 255, are kept as they are"), ("u2", 65535, "uint16 from 0 to 65535, are kept"),
+    ("i8", 3, "int64 from 0 to 3, are kept"), ("u1", 255, ""), ("f4", 1, ""),
+])  # fmt: skip
+def test_numbers_of_images_that_may_be_of_another_scale_are_named(tmp_path, kind, high, said):
+    pixels = (np.linspace(0, 1, 2 * 48).reshape(2, 1, 8, 6) * high).astype(kind)
+    data = images.from_npz(saved(tmp_path, inputs=pixels, labels=np.arange(2)))
+    assert [said in notice for notice in data.notices] == [True] * bool(said)
+    grey = images.from_npz(saved(tmp_path, inputs=pixels[:, 0], labels=np.arange(2)))
+    assert grey.notices == data.notices
+    normal = images.from_npz(saved(tmp_path, inputs=pixels.astype("f4") / high * 4 - 2, labels=np.arange(2)))
+    assert normal.notices == ()
+    right = images.from_npz(saved(tmp_path, inputs=(pixels / high).astype("f4"), labels=np.arange(2)))
+    assert right.notices == ()
+    assert (right.inputs.min(), right.inputs.max()) == (0, 1)
+
+
 def test_arrays_of_bytes_with_channels_last_are_brightness_with_channels_first(tmp_path):
     pixels = np.random.default_rng(0).integers(0, 256, (5, 9, 7, 3), dtype=np.uint8)
     data = images.from_npz(saved(tmp_path, inputs=pixels, labels=np.array([0, 3, 1, 0, 0])))

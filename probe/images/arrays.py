@@ -87,7 +87,11 @@ def from_npz(
     if inputs.dtype.kind not in "iuf":
         raise DataError(f"the inputs of {path.name} are {inputs.dtype}, expected numbers")
     tensor = torch.from_numpy(np.ascontiguousarray(_channels_first(inputs)))
-    notices = (*_as_read(inputs.shape, tensor.shape, path.name), *single_true(label, task, path.name))
+    notices = (
+        *_as_read(inputs.shape, tensor.shape, path.name),
+        *_as_scaled(tensor.numpy(), path.name),
+        *single_true(label, task, path.name),
+    )
     tensor = _resized(_brightness(tensor, path), size)
     columns = {name: arrays[name] for name in named}
     values, indices = _labelled(label, classes, path) if read is None else read(columns, classes, task, path.name)
@@ -160,6 +164,24 @@ def _as_read(given: tuple[int, ...], read: tuple[int, ...], name: str) -> tuple[
         f"the inputs of {name}, {given}, are taken as {channels} channels of {height} x {width}; save them as "
         "(rows, channels, height, width) if they are not",
     )
+
+
+def _as_scaled(given: NDArray[Any], name: str) -> tuple[str, ...]:
+    """A notice where the numbers of images may be of another scale than they are read in."""
+    if given.ndim != 4:
+        return ()
+    low, high = given.min(), given.max()
+    if given.dtype == np.uint8 and 0 < high < 2**7:
+        return (
+            f"the inputs of {name} are bytes and at most {high}; they are divided by 255, so dark: save them as floats "
+            "if they are not brightness from 0 to 255",
+        )
+    if given.dtype != np.uint8 and low >= 0 and high > 1:
+        return (
+            f"the inputs of {name}, {given.dtype} from {low:g} to {high:g}, are kept as they are; a model that reads "
+            "brightness from 0 to 1 needs them divided by the largest that there can be, such as 255",
+        )
+    return ()
 
 
 def _brightness(inputs: Tensor, path: Path) -> Tensor:
