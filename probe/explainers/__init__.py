@@ -2,6 +2,7 @@
 
 from probe.explainers.against import AgainstBaseline
 from probe.explainers.attention import AttentionRollout, GradientAttention
+from probe.explainers.conditional import ConditionalShap
 from probe.explainers.deep_lift import DeepLift
 from probe.explainers.deep_lift_shap import DeepLiftShap
 from probe.explainers.expected import ExpectedGradients
@@ -26,6 +27,7 @@ __all__ = [
     "AgainstBaseline",
     "AttentionRollout",
     "Captum",
+    "ConditionalShap",
     "DeepLift",
     "DeepLiftShap",
     "ExpectedGradients",

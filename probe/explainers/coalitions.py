@@ -1,6 +1,6 @@
 """Evaluate a model on coalitions of features, as Shapley values and LIME both do."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from math import comb
 
 import torch
@@ -17,6 +17,8 @@ from probe.space import Space
 from probe.tensors import exact, spans
 
 Values = Float64[Tensor, "batch coalitions"]
+Weighed = Float64[Tensor, "batch coalitions references"]
+Weigh = Callable[[slice, slice], Weighed]  # of some inputs and coalitions
 Chosen = Int[Tensor, " coalitions"]
 
 _PAIRS = 2**18  # coalitions before references that are compared together, some 16 MiB of bookkeeping
@@ -39,7 +41,19 @@ def coalition_values(
     return recall.values(known, active, masks, lambda new: _evaluated(asked, targets, masks, output, new))
 
 
-def _evaluated(nearby: Nearby, targets: Labels, masks: Presence, output: str, new: Fresh | None = None) -> Values:
+def weighed_values(model: Model, inputs: Inputs, targets: Labels, masks: Presence, output: str, weigh: Weigh) -> Values:
+    """The same in the mean by weights that sum to 1 over references; rows of the weight 0 are not evaluated."""
+    return _evaluated(Nearby(model, inputs, follow=False), targets, masks, output, weigh=weigh)
+
+
+def _evaluated(
+    nearby: Nearby,
+    targets: Labels,
+    masks: Presence,
+    output: str,
+    new: Fresh | None = None,
+    weigh: Weigh | None = None,
+) -> Values:
     """The same, evaluated; 0 for coalitions that are not `new`, (batch, coalitions)."""
     model, inputs = nearby.model, nearby.inputs
     references, home = model.space.references(inputs), exact(inputs.device)
@@ -48,10 +62,12 @@ def _evaluated(nearby: Nearby, targets: Labels, masks: Presence, output: str, ne
     for rows, some in _blocks(len(inputs), len(masks), len(references)):
         differing = differs(model.space, inputs[rows], references).to(home)
         first, kinds = unlike(differing, numbers, absent[some])
+        weights = None if weigh is None else weigh(rows, some)
         asked = None
-        if new is not None:
+        if new is not None or weights is not None:
             asked = torch.zeros(len(first), dtype=torch.bool, device=home)
-            asked[kinds[new[rows, some].to(home)]] = True
+            wanted = weights > 0 if weights is not None else new[rows, some].to(home)  # type: ignore[index]  # one is given
+            asked[kinds[wanted]] = True
             first = first[asked]
         # Filled in place: small tensors kept between passes would scatter over memory and have it grow.
         found = values.new_zeros(len(first))
@@ -65,7 +81,8 @@ def _evaluated(nearby: Nearby, targets: Labels, masks: Presence, output: str, ne
             found[span] = nearby.target_outputs(shown, row + rows.start, targets[rows][row], output).to(found)
         if asked is not None:
             found = torch.zeros(len(asked), dtype=torch.float64, device=home).masked_scatter(asked, found)
-        values[rows, some] = found[kinds].sum(2) / len(references)
+        each = found[kinds]
+        values[rows, some] = each.sum(2) / len(references) if weights is None else (each * weights).sum(2)
     return values
 
 

@@ -90,13 +90,13 @@ class KernelShap(Explainer):
             raise RangeError("KernelShap draws for interactions or until values are decided; set until_top=0")
         features, home = model.space.feature_count(inputs), exact(inputs.device)
         budget = self.coalitions or (_SMALL if 2**features - 2 <= _SMALL else _DRAWN)
-        active = differs_from_reference(model.space, inputs)
+        active = self.active(model, inputs)
         if self.until_top and 2**features - 2 > (self.coalitions or 8 * features):
             found = self._until_decided(model, inputs, targets, active.cpu())
             both = (to_coordinates(part.to(home), model.space, inputs) for part in (found.values, found.errors))
             return Sampled(*both)
         masks, weights = (part.to(home) for part in shapley_design(features, budget, self.seed))
-        values = coalition_values(model, inputs, targets, masks, self.output)
+        values = self.outputs(model, inputs, targets, masks)
         if len(masks) == 2**features:
             whole = to_coordinates(_regress(masks, weights, values, active), model.space, inputs)
             if not self.interactions:
@@ -111,6 +111,14 @@ class KernelShap(Explainer):
             return Sampled(spread[0], spread[1], pairs.values.to(home), pairs.errors.to(home))
         # With fewer, single features are all drawn, and too little else to tell how far it is off.
         return Sampled(*spread) if 2 * (budget // 2) >= 3 * features else spread[0]
+
+    def active(self, model: Model, inputs: Inputs) -> Active:
+        """Which features of each example can have a value other than 0."""
+        return differs_from_reference(model.space, inputs)
+
+    def outputs(self, model: Model, inputs: Inputs, targets: Labels, masks: Presence) -> Values:
+        """The value of each coalition of each example."""
+        return coalition_values(model, inputs, targets, masks, self.output)
 
     def _until_decided(self, model: Model, inputs: Inputs, targets: Labels, active: Active) -> Fit:
         """Draw twice as many coalitions for those examples whose largest features are not decided yet."""
@@ -150,7 +158,7 @@ class KernelShap(Explainer):
         return Fit(values, errors)
 
     def _values(self, model: Model, inputs: Inputs, targets: Labels, masks: Presence) -> Values:
-        return coalition_values(model, inputs, targets, masks.to(exact(inputs.device)), self.output).cpu()
+        return self.outputs(model, inputs, targets, masks.to(exact(inputs.device))).cpu()
 
 
 @lru_cache(maxsize=2)
