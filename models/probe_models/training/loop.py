@@ -115,7 +115,7 @@ def fit(  # noqa: PLR0913  # network, data and settings; the rest by name
         validation=validation,
     )
     # For a network that keeps its weights, they are part of the identity of the run.
-    initial = sha256(tensors(network)) if initialise is False else sha256(weights or {})
+    initial = sha256(tensors(network) if initialise is False else weights or {}) if folder else ""
     network.to(place)
     if folder:
         ensure_folder(folder)
@@ -128,10 +128,12 @@ def fit(  # noqa: PLR0913  # network, data and settings; the rest by name
         stepper = Stepper(goal, settings, steps=steps, seed=seed, workers=workers)
         # No state is saved for sharded weights: such a run starts over. All processes read the state, one writes it.
         kept = None if workers.shards(settings) else folder
-        named = [_said(own) for own in (objective, augment) if own is not None]
-        named += [validation.digest()] if validation else []
-        identity = _identity(network, digest(data, divided), settings, seed, [initial, *named])
-        states = States(kept, identity, save_every) if kept else None
+        states = None
+        if kept:  # else nobody asks which run it is, and a digest of all rows takes as long as many steps
+            named = [_said(own) for own in (objective, augment) if own is not None]
+            named += [validation.digest()] if validation else []
+            identity = _identity(network, digest(data, divided), settings, seed, [initial, *named])
+            states = States(kept, identity, save_every)
         metrics = Metrics(folder if workers.leads else None)
         heard = Heard(progress, on_epoch)
         run = Run(stepper, divided, min_batch, heard, metrics, states)
