@@ -4,9 +4,10 @@ from dataclasses import replace
 import pytest
 import torch
 from probe_models.networks import build
+from probe_models.training import loop
 from probe_models.training.augment import flip_and_shift
 from probe_models.training.loop import fit
-from probe_models.training.rows import batches, split_validation
+from probe_models.training.rows import batches, placed, split_validation
 from probe_models.training.schedules import warmup_cosine
 from probe_models.training.settings import Settings
 
@@ -39,6 +40,19 @@ def test_the_same_seed_gives_the_same_bits_and_another_does_not_and_all_else_is_
     assert not all(torch.equal(first[name], other[name]) for name in first)
     assert torch.equal(torch.get_rng_state(), before)
     assert torch.equal(easy.inputs, inputs)
+
+
+def test_rows_that_lie_on_the_device_are_not_checked_again_and_a_run_that_is_not_saved_has_no_digest(
+    network, easy, settings, tmp_path, monkeypatch
+):
+    assert placed(easy, torch.device(CPU)) is easy
+    asked = []
+    monkeypatch.setattr(loop, "digest", lambda data, divided: asked.append(data) or "one")
+    once = replace(settings, epochs=1)
+    fit(network, easy, once, device=CPU, progress=quiet)
+    assert not asked
+    fit(network, easy, once, device=CPU, progress=quiet, folder=tmp_path / "out", initialise=True)
+    assert len(asked) == 1
 
 
 def test_validation_rows_are_never_trained_on(easy):
