@@ -2,6 +2,7 @@
 
 import warnings
 from dataclasses import replace
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -29,8 +30,11 @@ from probe.explainers import (
 from probe.extras import imported
 from probe.results import Attribution
 
-for package in ("captum", "shap", "lime"):
-    pytest.importorskip(package)
+# They take a second to load, and are loaded by the process whose tests need them.
+pytestmark = [
+    pytest.mark.skipif(find_spec(package) is None, reason=f"{package} is not installed")
+    for package in ("captum", "shap", "lime")
+]
 
 FEATURES = torch.tensor([[0, 0, 1, 1]] * 2 + [[2, 2, 3, 3]] * 2)[None]
 
