@@ -196,7 +196,7 @@ def _is_category(column: "pd.Series[Any]") -> bool:
 
 def _kinds(values: Any) -> str:
     kinds = sorted({type(value).__name__ for value in values if not (isinstance(value, float) and np.isnan(value))})
-    return " and ".join(f"values of the type {kind}" for kind in kinds[:3])
+    return " and ".join(f"{kind.removesuffix('s')}s" for kind in kinds[:3])
 
 
 def _numbers(column: "pd.Series[Any]", name: str, *, missing: bool, boxed: bool) -> Column:

@@ -261,6 +261,7 @@ def test_any_index_and_any_column_names_are_taken():
     (frame()[:0], {"label": "y"}, "has no rows"),
     ([1, 2], {"label": "y"}, "expected a pandas DataFrame, got a list"),
     (frame(a=pd.Series([1, "x"] * 20)), {"label": "y"}, "column 'a' of data holds ints and strs"),
+    (frame(a=[b"p", b"q"] * 20), {"label": "y"}, "column 'a' of data holds bytes; make"),
     (frame(a=pd.Series([[1], [2]] * 20)), {"label": "y"}, "column 'a' of data holds lists"),
     (frame(a=1j), {"label": "y"}, "complex numbers"),
     (frame(a=pd.timedelta_range("1h", periods=N)), {"label": "y"}, "durations"),
