@@ -23,7 +23,8 @@ STEPS = (0.01, 0.03, 0.1)  # of finite differences, in radii
 APART = 0.5  # difference of a finite difference and the gradient, as a share of the larger, that is more than curvature
 NOISE = 1e-4  # difference of two outputs, as a share of the largest, that is more than rounding
 NEAR = 0.25  # of the radius: an answer that the gradient puts within it should be found
-FEW = 5  # random points at which the loss is compared
+FEW = 5  # random points at which the loss is compared, and random directions of finite differences
+SEVERAL = 2  # of these directions, as one alone may cross a boundary of linear pieces
 REACHED = 0.9  # of the way to a planted answer that counts as there
 TIMES = 4  # that each input is asked again
 
@@ -75,21 +76,43 @@ def _still(asked: Asked) -> Tensor:
 
 
 def _disagree(asked: Asked) -> Tensor:
-    """Whether finite differences contradict the gradient at every one of several steps."""
-    signs = torch.where(asked.slope == 0, _signs(asked.inputs, asked.seed), asked.slope.sign()).to(wide(asked.inputs))
+    """Whether finite differences contradict the gradient along its signs, or along several random ones.
+
+    Along its own signs a gradient that leaves out part of the inputs, or of the layers, looks right.
+    """
+    own = torch.where(asked.slope == 0, _signs(asked.inputs, asked.seed), asked.slope.sign())
+    random = [_contradicted(asked, _signs(asked.inputs, asked.seed + at)) for at in range(FEW)]
+    return _contradicted(asked, own) | (torch.stack(random).sum(0) >= SEVERAL)
+
+
+def _contradicted(asked: Asked, signs: Tensor) -> Tensor:
+    """Whether central differences along a direction contradict the gradient at every one of several steps.
+
+    Where an input lies on a kink, as whole numbers often do, the gradient is the slope of one side: then it is right.
+    """
+    signs = signs.to(wide(asked.inputs))
     radius = column(asked.aim.budget.to(signs.dtype), signs)
     apart, size = asked.open.clone(), _size(asked, asked.model.logits(asked.inputs)).to(asked.loss)
+    here = wide(asked.inputs), asked.aim.ask(asked.inputs)[0]
     for share in STEPS:
-        ends = [
+        points = [
             place(asked.model.space, asked.inputs, way * share * radius * signs, torch.inf, asked.aim.budget)
             for way in (1, -1)
         ]
-        rise = asked.aim.ask(ends[0])[0] - asked.aim.ask(ends[1])[0]
-        expected = (asked.slope.to(rise) * (wide(ends[0]) - wide(ends[1])).to(rise)).flatten(1).sum(1)
-        most = torch.maximum(rise.abs(), expected.abs())
-        rounding = NOISE * (size + asked.loss.abs())
-        apart &= (rise - expected).abs() > torch.maximum(APART * most, rounding)
+        up, down = ((wide(point), asked.aim.ask(point)[0]) for point in points)
+        off, most = _off(asked, up, down)
+        apart &= off > torch.maximum(most, NOISE * (size + asked.loss.abs()))
+        for ends in ((up, here), (here, down)):
+            off, most = _off(asked, *ends)
+            apart &= (off > most) | (most == 0)
     return apart
+
+
+def _off(asked: Asked, one: tuple[Tensor, Tensor], other: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    """By how much a difference of the loss is not what the gradient says, and how much curvature would explain."""
+    rise = one[1] - other[1]
+    expected = (asked.slope.to(rise) * (one[0] - other[0]).to(rise)).flatten(1).sum(1)
+    return (rise - expected).abs(), APART * torch.maximum(rise.abs(), expected.abs())
 
 
 def _near(asked: Asked) -> Tensor:

@@ -10,12 +10,14 @@ from probe import Dataset, Model, Space
 from probe.attacks import APGD, FGSM, PGD, DeepFool, Square
 from probe.attacks.ascent import GradientAttack
 from probe.audit import plan_from, reading, run, verify
+from probe.contracts import Aim
 from probe.errors import Unsupported
 from probe.goals import Shift
 from probe.method import param
 from probe.report.html import render
+from probe.results import Prediction
 from probe.surveys import AttackChecks
-from probe.surveys.signs import SIGNS
+from probe.surveys.signs import SIGNS, Asked
 from probe.task import Regression
 from tests.figures import figures_unwritten  # noqa: F401  a fixture
 
@@ -78,6 +80,23 @@ def leaning(x):
     return NET(x).detach() + other - other.detach()
 
 
+def half(x):
+    """The gradient of every second pixel."""
+    seen = torch.arange(36).view(6, 6) % 2
+    return NET(x * seen + (x * (1 - seen)).detach())
+
+
+def hashed(x):
+    """Noise that is the same each time: that of the pixels."""
+    noise = (1e6 * x.flatten(1).double().sum(1)).sin()[:, None]
+    return NET(x) + 0.1 * noise.to(x) * torch.tensor([1.0, -1.0, 1.0])
+
+
+def clipped(x):
+    """Logarithms of probabilities of which the small ones are all the same."""
+    return (400 * NET(x)).softmax(1).clamp(1e-8).log()
+
+
 def crowded(x):
     return NET(x) + (x.mean() if len(x) > 40 else 0) * torch.tensor([1.0, 0.0, 0.0])
 
@@ -88,6 +107,9 @@ PLANTED = {
     "rounded outputs": (rounded, {"the gradient is zero"}),
     "saturated outputs": (saturated, {"the loss does not move"}),
     "another gradient": (leaning, {"finite differences disagree", "a planted answer is not found"}),
+    "half a gradient": (half, {"finite differences disagree"}),
+    "noise of the pixels": (hashed, {"finite differences disagree"}),
+    "clipped logarithms": (clipped, {"the loss does not move"}),
     "the rest of the batch": (crowded, {"outputs depend on the batch"}),
 }
 
@@ -105,6 +127,19 @@ def test_a_planted_defence_is_named(name):
     forward, expected = PLANTED[name]
     found, values = signs(forward)
     assert expected <= found, values
+
+
+def test_a_network_with_a_kink_at_its_inputs_is_honest():
+    """The slope of relu(x - 1/2) at x = 1/2 is that of one side, and a central difference is half of the other."""
+    model = Model(forward=lambda x: NET(x) + 9 * (x[:, 0, 0, :1] - 0.5).relu() * torch.eye(3)[:1], space=IMAGES)
+    images = PIXELS.clone()
+    images[:, 0, 0, 0] = 0.5
+    inputs, labels = model.check(images), model.predict(images)
+    attack = PGD(eps="16/255", steps=1)
+    aim = Aim.of(attack, model, Prediction.of(model, inputs, labels), None, attack.budgets(None, inputs))
+    loss, met, slope = aim.slope(inputs)
+    asked = Asked(attack, model, aim, inputs, labels, loss, slope, ~met, inputs, ~met, 1, 1, 0)
+    assert not SIGNS["finite differences disagree"].ask(asked).any()
 
 
 @pytest.mark.slow
