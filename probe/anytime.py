@@ -1,11 +1,13 @@
 """Intervals of a share that hold at every look, so that one may stop as soon as a verdict is decided."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from probe import special
 from probe.errors import RangeError
-from probe.statistics import Floats
+from probe.statistics import Estimate, Floats
 
 PRIOR = 0.5  # both numbers of the beta distribution that wealth is mixed over
 HALVINGS = 50  # of the interval that an end lies in, down to the last digit
@@ -51,6 +53,16 @@ def _end(k: Floats, n: Floats, most: Floats, out: Floats, inside: Floats) -> Flo
         holds = likelihood > most
         inside, out = np.where(holds, half, inside), np.where(holds, out, half)
     return out
+
+
+def anytime_proportion(hits: NDArray[Any]) -> Estimate:
+    """The share of True (or 1) with its interval that holds at every look.
+
+    >>> [round(number, 2) for number in anytime_proportion(np.array([1, 1, 1, 0, 1, 1, 1, 1, 1, 1]))]
+    [0.9, 0.46, 1.0, 10]
+    """
+    low, high = anytime(hits.sum(), len(hits))
+    return Estimate(float(hits.mean()), float(low), float(high), len(hits))
 
 
 def first_decided(hits: ArrayLike, trials: ArrayLike, threshold: float, level: float = 0.95) -> NDArray[np.int64]:

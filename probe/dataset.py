@@ -239,10 +239,13 @@ class Dataset(metaclass=Named):
         """`count` rows drawn without replacement, in their original order; all of them if there are no more."""
         return self if count is None or count >= len(self) else self[self.draw(count, seed)]
 
-    def draw(self, count: int, seed: int) -> Tensor:
-        """The sorted indices of `count` random rows. With the same seed, a smaller draw is a subset of a larger one."""
+    def draw(self, count: int, seed: int, *, ordered: bool = True) -> Tensor:
+        """The indices of `count` random rows, sorted, or in random order if not `ordered`.
+
+        With the same seed, a smaller draw is a subset of a larger one.
+        """
         order = torch.randperm(len(self), generator=generator(seed, torch.device("cpu")))
-        return order[:count].sort().values
+        return order[:count].sort().values if ordered else order[:count]
 
     def digest(self, *, planted: bool = False) -> str:
         """SHA-256 of inputs, labels and groups, and of the planted truth if that is asked for and there is one."""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from math import isclose
 
-from probe.audit.expected import planned
+from probe.audit.expected import Planned, planned
 from probe.audit.kinds import ATTACKS
 from probe.audit.manifest import Manifest, PlanRecord, StepRecord, ThreatRecord
 from probe.formatting import norm
@@ -24,13 +24,13 @@ def radii(plan: PlanRecord, step: StepRecord) -> tuple[str, ...]:
     return own_radii(plan, step) or plan.attack.eps
 
 
-def own_radii(plan: PlanRecord, step: StepRecord) -> tuple[str, ...]:
+def own_radii(plan: PlanRecord, step: StepRecord | Planned) -> tuple[str, ...]:
     """The radii that a plan gives to an attack alone; empty if it has those of the section."""
     config = next((each.method for each in planned(plan) if each.name == step.name), {})
     return tuple(config.get("eps", ()))
 
 
-def asked_radius(plan: PlanRecord, step: StepRecord) -> str:
+def asked_radius(plan: PlanRecord, step: StepRecord | Planned) -> str:
     """The radius of the check of robustness: the plan's, or the middle one of an attack's own."""
     own = sorted(own_radii(plan, step), key=fraction)
     return own[len(own) // 2] if own else str(plan.checks["robust_eps"])

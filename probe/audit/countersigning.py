@@ -2,6 +2,7 @@
 
 import platform
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -78,11 +79,15 @@ def countersign(
 
 def _again(bundle: Bundle, key: str, subject: tuple[Plan, Model, Dataset], progress: Progress) -> list[Again]:
     plan, model, data = subject
-
-    def tenth(rows: Any) -> Any:
-        return torch.tensor(chosen(bundle.manifest.digest, key, rows.tolist()), dtype=torch.long)
-
     wanted = {step.name: step for step in comparable(bundle)}
+    attacked = {row for step in wanted.values() if step.kind == "attack" for row in rows_of(bundle, step)}
+
+    def tenth(section: str, rows: Any) -> Any:
+        # An attack may have ended before it asked all.
+        there = [row for row in rows.tolist() if section != "attack" or row in attacked]
+        return torch.tensor(chosen(bundle.manifest.digest, key, there), dtype=torch.long)
+
+    plan = replace(plan, attack=replace(plan.attack, until_decided=0))  # each of these rows
     found = []
     for step in steps(plan, model, data, tenth):
         if step.name not in wanted:

@@ -13,6 +13,8 @@ from probe.audit.attacking import smallest_budgets
 from probe.audit.bundle import Arrays
 from probe.audit.expected import Planned, planned
 from probe.audit.explaining_attacked import Explained
+from probe.audit.families import ACCURACY, WITHSTOOD
+from probe.audit.looks import decided_after
 from probe.audit.manifest import ThreatRecord
 from probe.audit.measuring import measure, measure_answers, measure_each, padded
 from probe.audit.neighbours import neighbours
@@ -88,18 +90,18 @@ def steps(
     plan: Plan,
     model: Model,
     data: Dataset,
-    keep: Callable[[Tensor], Tensor] = lambda rows: rows,
+    keep: Callable[[str, Tensor], Tensor] = lambda section, rows: rows,
     shared: Shared | None = None,
 ) -> Iterator[Step]:
     """The steps of a resolved plan, in the order in which they run.
 
-    `keep` has the say of the rows that each draws, and explanations share what is `shared`.
+    `keep` has the say of the rows that each section draws, and explanations share what is `shared`.
     """
     coming = iter(planned(record_of(plan)))
     yield _predictions(next(coming), plan, model, data)
     explained: Explained | None = None
     if plan.explain.methods and plan.explain.sample:
-        rows = keep(data.draw(plan.explain.sample, plan.seed))
+        rows = keep("explain", data.draw(plan.explain.sample, plan.seed))
         yield _instances(next(coming), plan, model, data, rows)
         shared = shared or Shared()
         asked: dict[str, Explainer] = {}
@@ -109,7 +111,7 @@ def steps(
             yield _explain(step, explainer, plan, model, (data, rows), shared)
         explained = Explained(rows, asked, model.task.index(plan.explain.target) if plan.explain.target else None)
     if plan.attack.methods and plan.attack.eps and plan.attack.sample:
-        rows = keep(data.draw(plan.attack.sample, plan.seed))
+        rows = keep("attack", data.draw(plan.attack.sample, plan.seed, ordered=not plan.attack.until_decided))
         attacks = list(zip(plan.attacks(), plan.radii(), strict=True))
         for attack, radii in attacks:
             yield _attack(next(coming), attack, plan, model, (data, rows, radii), explained)
@@ -118,13 +120,13 @@ def steps(
                 alone = data.only(model.task.index(label)), rows, radii
                 yield _attack(next(coming), attack, plan, model.only(label), alone)
     if plan.search.sample:
-        drawn = data, keep(data.draw(plan.search.sample, plan.seed))
+        drawn = data, keep("search", data.draw(plan.search.sample, plan.seed))
         for counterfactual in plan.counterfactuals():
             asks = partial(search, counterfactual, plan, model)
             answer, caption = counterfactual.goal.answer, counterfactual.summary()
             yield _about(next(coming), counterfactual, drawn, asks, answer=answer, caption=caption)
     if plan.certify.eps and plan.certify.sample:
-        drawn = data, keep(data.draw(plan.certify.sample, plan.seed))
+        drawn = data, keep("certify", data.draw(plan.certify.sample, plan.seed))
         for certificate in plan.certificates():
             asks = partial(certify, certificate, plan, model)
             yield _about(
@@ -290,14 +292,27 @@ def _attack(
         )
         return Piece(unit.start, unit.stop, arrays, tuple(readings))
 
+    def until(unit: slice, advance: Advance) -> Piece:
+        """Look by look, until the share is decided; one unit, as a look depends on those before."""
+        record, pieces = record_of(plan), list[Piece]()
+        for look in spans(unit.stop - unit.start, plan.attack.until_decided):
+            pieces.append(ask(look, advance))
+            made = joined(step.kind, pieces)
+            if decided_after(record, step, metric, made.arrays) is not None:
+                break
+        advance((unit.stop - made.stop) * len(ordered))
+        return replace(made, stop=unit.stop)
+
+    metric = WITHSTOOD if attack.goal.counted_alone(model.task) else ACCURACY
+    looks = bool(plan.attack.until_decided and len(rows))
     # The radii are the plan's, so the attack's own budget would mislead.
     settings = {key: value for key, value in as_written(attack.config()).items() if key != attack.budget}
     return Step(
         step,
         settings,
         len(rows),
-        unit_of(data.inputs),
-        ask,
+        len(rows) if looks else unit_of(data.inputs),
+        until if looks else ask,
         len(ordered),
         threat=ThreatRecord(**attack.threat.to_json()),
         answer=attack.goal.answer,

@@ -4,10 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from numpy.typing import NDArray
+
+from probe.anytime import anytime_proportion
 from probe.audit.budgets import RADIUS
 from probe.audit.manifest import Manifest, StepRecord, ThreatRecord
 from probe.audit.titles import wanted
 from probe.formatting import norm
+from probe.statistics import Estimate, proportion
 from probe.task import Task
 
 ACCURACY, WITHSTOOD = JUDGED = "robust_accuracy", "withstood"  # the metrics by which attacks are judged
@@ -20,6 +24,11 @@ class Family:
     threat: ThreatRecord
     metric: str  # robust_accuracy, or withstood where the goals are not about right and wrong answers
     steps: Sequence[StepRecord]
+    looks: int = 0  # rows between two looks, of attacks that end once their share is decided; 0: all rows are attacked
+
+    def share(self, hits: NDArray[Any]) -> Estimate:
+        """A share of the attacked rows with its interval."""
+        return anytime_proportion(hits) if self.looks else proportion(hits)
 
     @property
     def judges(self) -> bool:
@@ -48,7 +57,8 @@ def families(manifest: Manifest, label: str = "") -> list[Family]:
     for step in manifest.steps:
         if step.kind == kind and step.label == label and step.done:
             found.setdefault((step.threat or RADIUS, measure_of(step)), []).append(step)
-    return [Family(threat, metric, tuple(steps)) for (threat, metric), steps in found.items()]
+    looks = manifest.plan.attack.until_decided
+    return [Family(threat, metric, tuple(steps), looks) for (threat, metric), steps in found.items()]
 
 
 def only_norm(manifest: Manifest) -> str:

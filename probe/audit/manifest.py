@@ -53,6 +53,7 @@ class AttackRecord:
     metrics: tuple[Config, ...]
     labels: tuple[str, ...]  # labels that are also attacked alone
     eps: tuple[str, ...]
+    until_decided: int = field(default=0, metadata=ADDED)  # rows between two looks; 0: all rows are attacked
 
 
 @dataclass(frozen=True, kw_only=True)

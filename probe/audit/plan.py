@@ -116,6 +116,7 @@ class Plan(Section):
         explainers = self.explain.methods
         explainers = tuple({"method": m} for m in default.explainers) if explainers is None else explainers
         usual = default.attacks if attacks is None else attacks
+        usual = usual[-1:] if self.attack.until_decided else usual  # the strongest
         attacks = usual if self.attack.methods is None else self.attack.methods
         eps = default.eps if self.attack.eps is None else self.attack.eps
         checks = replace(self.checks, robust_eps=self.checks.robust_eps or (eps[len(eps) // 2] if eps else ""))
@@ -329,6 +330,7 @@ def _check_methods(plan: Plan) -> None:
             homes = " or ".join(f"[{home}] metrics" for home in READ if measures(type(foreign[0]), home))
             raise PlanError(f"{section}.metrics names {foreign[0].name()}, which belongs to {homes or 'no plan'}")
     _check_asked(plan)
+    _check_looks(plan, attacks)
     for attack, config in zip(attacks, plan.attack.methods or (), strict=True):
         if not attack.threat.unit:
             raise PlanError(
@@ -357,6 +359,22 @@ def _check_methods(plan: Plan) -> None:
         _check_radii(f"eps of {attack.name()} in attack.methods", radii)
         for eps in radii or plan.attack.eps or ():
             attack.at(eps)  # some count in whole numbers
+
+
+def _check_looks(plan: Plan, attacks: Sequence[Any]) -> None:
+    """Raise PlanError if it is not one share that ends the attacks."""
+    if not plan.attack.until_decided:
+        return
+    if len(attacks) > 1:
+        raise PlanError(
+            f"attack.until_decided ends one attack when its share is decided, and attack.methods names {len(attacks)}; "
+            f'name one, such as methods = ["{attacks[-1].name()}"], or cascade, which is several in one'
+        )
+    if plan.attack.labels:
+        raise PlanError(
+            "attack.until_decided is about the whole answer, and attack.labels names labels to attack alone; "
+            "leave one of the two out"
+        )
 
 
 def _own_radii(config: Mapping[str, Any]) -> tuple[str, ...]:

@@ -91,6 +91,9 @@ class AttackPlan(Section):
     metrics: tuple[Config, ...] | None = param(None, "as those of [explain]; default: the usual metrics")
     labels: tuple[Name, ...] = param((), "with several labels: those that are also attacked alone")
     eps: tuple[Budget, ...] | None = param(None, "radii in the unit of the space's scale, or words; default: by form")
+    until_decided: int = param(
+        0, "rows between two looks: one attack ends once its share at checks.robust_eps is decided; 0: all rows", low=0
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -85,6 +85,11 @@ def starter(path: str | Path, how: Reading = AS_FOUND, label: str = "") -> str:
     ]
     if classes:
         lines += ["[bias]", f"# positive = {_text(classes[-1])}  # the favourable class: only you know it", ""]
+    lines += [
+        "[attack]",
+        "# until_decided = 50            # look every 50 rows, and end the attack once its share is decided",
+        "",
+    ]
     lines += ["[checks]  # the thresholds that you choose and sign"]
     lines += ["r_squared = 0.5"] if guess.numbers else ["accuracy = 0.8", "demographic_parity_difference = 0.1"]
     return "\n".join(lines) + "\n"

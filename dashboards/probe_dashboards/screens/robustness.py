@@ -38,14 +38,15 @@ def _measured(opened: Opened) -> None:
         widgets.table(robustness.movable(bundle, norm), "Inputs that the attacks could change at all")
     if len(more := robustness.besides(bundle)):
         widgets.method_table(opened, "attack", more, "Other metrics of the attacks")
-    judges = flips.attacks_of(bundle, norm).family.judges
+    own = flips.attacks_of(bundle, norm)
+    judges = own.family.judges
     done = "broken" if judges else "moved to the goal"
     widgets.section(f"When each example is first {done}", "budgets")
     st.markdown(md(robustness.middle(bundle, norm)))
     flipping = "flips them" if judges else "reaches its goal"
     caption = (
         f"Attacked examples by the smallest radius at which any attack {flipping}, "
-        "with 95 % Wilson intervals. The page of rows lists each with its radius."
+        f"with {own.intervals}. The page of rows lists each with its radius."
     )
     widgets.figure(opened, "breakdown", caption, *([norm] if len(norms) > 1 else []), width=680)
     broken = robustness.first_successes(bundle, norm)
@@ -71,11 +72,11 @@ def _curves(opened: Opened, norm: str, *key: str) -> dict[str, Panel]:
     )
     if robustness.bracketed(bundle, norm):
         worst += " Robust accuracy lies between what is certified and what all attacks left."
-    caption = f"{own.measure} of {what} against the radius. Bands are 95 % Wilson intervals. {worst}"
+    caption = f"{own.measure} of {what} against the radius. Bands are {own.intervals}. {worst}"
     widgets.figure(opened, "curves", caption, by, *key, width=680)
     if told := own.in_units:
         st.markdown(md(told))
-    numbers, alt = robustness.shown(bundle, by, norm), f"{own.measure} by radius, with 95 % Wilson intervals"
+    numbers, alt = robustness.shown(bundle, by, norm), f"{own.measure} by radius, with {own.intervals}"
     if by == robustness.ATTACK:
         widgets.method_table(opened, "attack", numbers, alt)
     else:
@@ -87,5 +88,7 @@ def _curves(opened: Opened, norm: str, *key: str) -> dict[str, Panel]:
 
 def _worst(own: Attacks) -> None:
     found = own.worst
-    st.markdown(f"Worst case over all attacks, with 95 % Wilson intervals, n = {found.counted}")
+    st.markdown(f"Worst case over all attacks, with {own.intervals}, n = {found.counted}")
+    if own.ended:
+        st.markdown(md(own.ended))
     widgets.cards([(md(point.at), point.written.value, f"[{point.written.ends}]") for point in found.points])

@@ -8,7 +8,6 @@ from probe.audit import Bundle, reading
 from probe.audit.families import JUDGED
 from probe.audit.titles import titles
 from probe.formatting import DASH, share
-from probe.statistics import wilson
 from probe.text import visible
 from probe_dashboards import state
 from probe_dashboards.views import attacked, panels
@@ -101,11 +100,10 @@ def breakdown(bundle: Bundle, norm: str = "") -> pd.DataFrame:
     done = "flipped" if found.judges else "moved to the goal"
     names = [found.called("wrong"), *(f"first {done} at {radius}" for radius in found.grid), f"never {done}"]
     parts = [found.state == "wrong", *(found.radius == at for at in range(len(found.grid))), found.state == "withstood"]
-    n = int(tried.sum())
-    counts = [int((part & tried).sum()) for part in parts]
-    low, high = wilson(np.array(counts), np.full(len(counts), max(n, 1)))
-    shares = np.array(counts) / max(n, 1)
-    return pd.DataFrame({"smallest radius": names, "examples": counts, "share": shares, "low": low, "high": high})
+    of = attacks_of(bundle, norm).family.share
+    shares = [of(part[tried]) if tried.any() else of(np.zeros(1)) for part in parts]
+    counts, (value, low, high, _) = [int((part & tried).sum()) for part in parts], zip(*shares, strict=True)
+    return pd.DataFrame({"smallest radius": names, "examples": counts, "share": value, "low": low, "high": high})
 
 
 @once

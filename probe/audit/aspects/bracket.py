@@ -10,7 +10,6 @@ from probe.audit.bundle import Bundle, Stored
 from probe.audit.families import Family
 from probe.audit.manifest import StepRecord
 from probe.finding import Finding
-from probe.statistics import proportion
 
 COLUMNS = ["norm", "eps", "certified", "certified_low", "certified_high", "withstood", "low", "high", "n"]
 
@@ -41,7 +40,7 @@ def bracket(
     withstood = robust[:, both]
     broken = np.logical_or.reduce([~arrays["measured-robust_accuracy"].astype(bool) for arrays in attacks.values()])
     rows = [
-        (family.key[0], at, *proportion(sure)[:3], *proportion(left))
+        (family.key[0], at, *family.share(sure)[:3], *family.share(left))
         for at, sure, left in zip(eps, certified, withstood, strict=True)
     ]
     return rows, _agree(certified & broken[:, both], attacked[both], steps)

@@ -9,8 +9,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from probe.anytime import anytime
 from probe.audit.budgets import reach_of
 from probe.audit.bundle import Bundle
+from probe.audit.kinds import ATTACKS
 from probe.audit.manifest import StepRecord
 from probe.audit.readings import Reading, parts, reducing
 from probe.audit.titles import describe, name_of
@@ -126,6 +128,8 @@ def read(
             continue
         for at, seen in parts(step.kind, arrays, reading):
             estimate = reducing(reading).estimate(seen, bundle.manifest.plan.seed)
+            if step.kind in ATTACKS and bundle.manifest.plan.attack.until_decided:
+                estimate = _at_any_look(estimate, reading)
             if step.kind == "survey":
                 result.surveyed.append((name, reading.title, at, reading.unit, *estimate))
             else:
@@ -142,6 +146,14 @@ def read(
                     items_note = f"one of {items} {several}, each with its own interval"
                     finding = replace(finding, note="; ".join(filter(None, (finding.note, items_note))))
                 result.findings.append(replace(finding, about=about))
+
+
+def _at_any_look(fixed: Estimate, reading: Reading) -> Estimate:
+    """An estimate of rows whose number was not fixed before: a share has an interval that holds then, others none."""
+    if not reading.reduction.startswith("proportion"):
+        return fixed._replace(low=float("nan"), high=float("nan"))
+    low, high = anytime(round(fixed.value * fixed.n) if fixed.n else 0, fixed.n)
+    return fixed._replace(low=float(low), high=float(high))
 
 
 def _judged(bundle: Bundle, step: StepRecord, reading: Reading, estimate: Estimate, title: str) -> Finding:

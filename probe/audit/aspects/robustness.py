@@ -14,6 +14,7 @@ from probe.audit.aspects.common import Answers, Assessment, absent, read
 from probe.audit.budgets import asked_radius, reach_of
 from probe.audit.bundle import Bundle, Stored
 from probe.audit.families import ACCURACY, JUDGED, Family, families
+from probe.audit.looks import ended
 from probe.audit.manifest import StepRecord
 from probe.audit.readings import evidence_of
 from probe.audit.titles import describe, title_of
@@ -21,7 +22,7 @@ from probe.errors import IntegrityError
 from probe.finding import Finding, Threshold, check
 from probe.formatting import count, share
 from probe.numbers import fraction
-from probe.statistics import Estimate, proportion
+from probe.statistics import Estimate
 
 CURVE = ["attack", "eps", "robust_accuracy", "low", "high", "n"]
 KIND = ["norm", "measure"]  # first columns of a table, unless all attacks are of one norm and judge answers
@@ -41,7 +42,7 @@ def assess(bundle: Bundle, answers: Answers, result: Assessment) -> None:
     if whole:
         result.tables["robustness"] = _table(CURVE, whole, [found.curve() for found in whole])
         movable = [
-            [(test.eps, *proportion(test.movable[test.counted])) for test in found.tests if test.counted.any()]
+            [(test.eps, *found.family.share(test.movable[test.counted])) for test in found.tests if test.counted.any()]
             for found in whole
         ]
         result.tables["movable"] = _table(["eps", "movable", "low", "high", "n"], whole, movable)
@@ -98,8 +99,10 @@ class _Attacked:
         """A radius and the share of some rows that withstood it, without an attack and for each radius."""
         counted = self.tests[0].counted & rows
         whole = rows if self.family.judges else counted
-        yield (0.0, *_share_of(counted[whole]))
-        yield from ((test.eps, *_share_of(row[whole])) for test, row in zip(self.tests, robust, strict=True))
+        yield (0.0, *_share_of(self.family, counted[whole]))
+        yield from (
+            (test.eps, *_share_of(self.family, row[whole])) for test, row in zip(self.tests, robust, strict=True)
+        )
 
     def curve(self) -> list[tuple[Any, ...]]:
         """A row without an attack, then one for each attack and radius."""
@@ -151,9 +154,10 @@ def _findings(bundle: Bundle, attacked: _Attacked, of: str, several: bool) -> It
     method = " and ".join(describe(step.method) for step in steps)
     aimed = family.aimed(manifest.task)
     goal = f"goal: {aimed}" if aimed else ""
+    looks = ended(manifest, len(attacked.first["rows"]))
     for test in tests:
         budget = reach_of(manifest, first, test.eps)
-        note = "; ".join(filter(None, (goal, _upper_bound(test, asked), family.threat.note)))
+        note = "; ".join(filter(None, (goal, _upper_bound(test, asked), family.threat.note, looks)))
         yield _judged(test, f"{of}withstands {names} at {budget}", asked, method, note)
     radius = float(fraction(asked_radius(manifest.plan, first)))
     at = int(np.argmin(np.abs(np.array([test.eps for test in tests]) - radius)))
@@ -193,11 +197,11 @@ class _Test:
     @property
     def estimate(self) -> Estimate:
         """The share that withstood: of all examples, or of those that had not reached the goal."""
-        return _share_of(self.robust if self.family.judges else self.robust[self.counted])
+        return _share_of(self.family, self.robust if self.family.judges else self.robust[self.counted])
 
 
-def _share_of(hits: NDArray[Any]) -> Estimate:
-    return proportion(hits) if len(hits) else NOTHING
+def _share_of(family: Family, hits: NDArray[Any]) -> Estimate:
+    return family.share(hits) if len(hits) else NOTHING
 
 
 def _movable(evidence: dict[str, Stored]) -> NDArray[Any]:
@@ -208,7 +212,7 @@ def _movable(evidence: dict[str, Stored]) -> NDArray[Any]:
 
 def _upper_bound(test: _Test, asked: float) -> str:
     note = f"an upper bound: a stronger attack can only lower it; {_share(test)}"
-    if 0 < asked <= proportion(test.counted & ~test.movable).low:
+    if 0 < asked <= test.family.share(test.counted & ~test.movable).low:
         note += ", so that this could not have failed"
     return note
 

@@ -10,6 +10,7 @@ from probe.audit.bundle import Bundle, Stored
 from probe.audit.consistency.parts import are_same, check_drawn, check_form, check_radii, check_rows, expect
 from probe.audit.consistency.step import TIE, Step
 from probe.audit.families import ACCURACY, WITHSTOOD, families, measure_of
+from probe.audit.looks import decided_after
 from probe.audit.readings import evidence_of
 from probe.errors import IntegrityError
 from probe.goals import Flip, LeastLikely, Margin, Shift, Targeted, Untargeted
@@ -24,7 +25,8 @@ def check_attack(step: Step) -> None:
     name, arrays, answers = step.name, step.arrays, step.answers
     rows, eps = arrays["rows"], arrays["eps"]
     check_rows(name, rows, len(answers.labels))
-    check_drawn(name, len(rows), step.plan.attack.sample, len(answers.labels))
+    if not step.plan.attack.until_decided:
+        check_drawn(name, len(rows), step.plan.attack.sample, len(answers.labels))
     check_radii(name, eps, radii(step.plan, step.record))
     clean, success, attacked = arrays["clean"], arrays["success"], arrays["predicted"]
     labels = answers.labels[rows]
@@ -39,11 +41,27 @@ def check_attack(step: Step) -> None:
     same = reached is None or np.array_equal(reached, success)
     expect(same, name, "the rows that reached the goal are not its successes")
     _check_kept_answers(step)
+    _check_end(step)
     if "probability" in arrays:
         check_form(name, arrays["probability"], success.shape)
         _check_probabilities(step)
     if step.plan.keeps_inputs:
         _check_kept(step)
+
+
+def _check_end(step: Step) -> None:
+    """Check that an attack that ends once its share is decided ended at that look, or asked all rows."""
+    every, asked = step.plan.attack.until_decided, len(step.arrays["rows"])
+    most = min(step.plan.attack.sample, len(step.answers.labels))
+    if not every:
+        return
+    after = decided_after(step.plan, step.record, measure_of(step.record), step.arrays)
+    known = f"was decided after {after}" if after else "was not decided"
+    expect(
+        asked == (after or most) and (asked == most or asked % every == 0),
+        step.name,
+        f"it ends after {asked} rows of at most {most}, looks every {every}, and its share {known}",
+    )
 
 
 def check_families(bundle: Bundle, stored: Mapping[str, Stored]) -> None:

@@ -11,12 +11,12 @@ from probe.audit.budgets import asked_radius, radii, reach_of, threat_of
 from probe.audit.bundle import Bundle
 from probe.audit.families import Family, families
 from probe.audit.kinds import ATTACKS
+from probe.audit.looks import ended
 from probe.audit.manifest import Manifest
 from probe.audit.readings import evidence_of
 from probe.audit.titles import title_of, titles
 from probe.formatting import Measured, count, estimate, in_each_unit, norm, settings
 from probe.numbers import fraction
-from probe.statistics import proportion
 
 ALL = "all attacks"  # the worst case of each row over the attacks
 UNATTACKED = "no attack"
@@ -92,6 +92,16 @@ class Attacks:
         return self.family.aimed(self.bundle.manifest.task)
 
     @property
+    def ended(self) -> str:
+        """In words, after how many rows the attack ended, if that was when its share was decided; else empty."""
+        return ended(self.bundle.manifest, len(self.bundle.arrays(self.family.steps[0].name)["rows"]))
+
+    @property
+    def intervals(self) -> str:
+        """What its intervals are called."""
+        return "95 % intervals that hold at every look" if self.family.looks else "95 % Wilson intervals"
+
+    @property
     def measure(self) -> str:
         """What a curve shows."""
         return "Accuracy" if self.family.judges else "Share of rows that withstood"
@@ -158,7 +168,7 @@ class Attacks:
         found = []
         for at, name in enumerate(names):
             if (own := labels == at).any():
-                shares = [proportion(row[own]) for row in robust]
+                shares = [self.family.share(row[own]) for row in robust]
                 table = pd.DataFrame([(eps, *each) for eps, each in zip(arrays[0]["eps"], shares, strict=True)])
                 found.append(Curve(name, self._points(table.set_axis(["eps", "share", "low", "high", "n"], axis=1))))
         return found

@@ -67,6 +67,7 @@ def _curves(attacks: reading.Attacks, order: int, *, several: bool) -> Figure:
         else f"The attacks' goal: {attacks.aimed}. A row withstands if no attack reaches the goal. "
     )
     lowest = "; ".join(f"{of} {name}, {point.written} of {counted(point.n)}" for of, name, point in attacks.lowest)
+    looks = f"{attacks.ended} " if attacks.ended else ""
     lowest = f"Lowest at that radius: {lowest}. " if lowest else ""
     return Figure(
         [
@@ -76,7 +77,7 @@ def _curves(attacks: reading.Attacks, order: int, *, several: bool) -> Figure:
                 _id("robustness", order),
             )
         ],
-        f"{of} under attacks of growing radius, with 95 % Wilson intervals. {worst}"
+        f"{of} under attacks of growing radius, with {attacks.intervals}. {looks}{worst}"
         "The line is the plan's threshold at every radius; the cross marks the radius of its check of robustness. "
         f"{lowest}{BRACKET if known else ''}{tried}.",
         Table(
