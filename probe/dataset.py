@@ -56,6 +56,7 @@ class Dataset(metaclass=Named):
     role: Passed[str] = "unknown"  # test: not used for training; train: used; or unknown
     notices: tuple[str, ...] = ()  # notices: assumptions made while reading the source
     truth: Given | None = None  # where the truth was planted: True at the coordinates that decide; None if unknown
+    outliers: Given | None = None  # inputs unlike these, such as those of another data set, that should be told apart
 
     def __post_init__(self) -> None:
         if not isinstance(self.role, str) or self.role not in ROLES:
@@ -90,6 +91,8 @@ class Dataset(metaclass=Named):
         if self.truth is not None:
             mask = planted_mask(from_numbers(self.truth), self.inputs, "leave those rows out, as in data[rows]")
             object.__setattr__(self, "truth", mask)
+        if self.outliers is not None:
+            object.__setattr__(self, "outliers", self._alike(from_numbers(self.outliers)))
         object.__setattr__(self, "rows", torch.arange(count) if self.rows is None else from_numbers(self.rows))
 
     def _by_names(self) -> Any:
@@ -101,6 +104,16 @@ class Dataset(metaclass=Named):
         if not space.names and isinstance(space.form, Table) and len(set(named)) == len(named):
             object.__setattr__(self, "space", replace(space, form=replace(space.form, names=named)))
         return by_names(self.inputs, tuple(space.names))
+
+    def _alike(self, outliers: Any) -> Tensor:
+        """The outliers, after checking that they are inputs of the same shape."""
+        shape = tuple(self.inputs.shape[1:])
+        if not isinstance(outliers, Tensor) or tuple(outliers.shape[1:]) != shape or not len(outliers):
+            found = tuple(outliers.shape) if isinstance(outliers, Tensor) else a_kind(outliers)
+            raise ShapeError(
+                f"{self.name}: outliers are {found}, expected rows of numbers of the shape {shape} of inputs"
+            )
+        return outliers
 
     @staticmethod
     def require(given: object) -> None:
@@ -199,8 +212,14 @@ class Dataset(metaclass=Named):
             for name, value in vars(self.space).items()
             if isinstance(value, Tensor) and value.is_floating_point()
         }
+        outliers = None if self.outliers is None else self.outliers.to(dtype)
         low, high = (b.to(dtype) if isinstance(b, Tensor) else b for b in self.space.bounds)
-        return replace(self, inputs=self.inputs.to(dtype), space=replace(self.space, **moved, bounds=(low, high)))
+        return replace(
+            self,
+            inputs=self.inputs.to(dtype),
+            outliers=outliers,
+            space=replace(self.space, **moved, bounds=(low, high)),
+        )
 
     def __len__(self) -> int:
         return len(self.inputs)
@@ -248,9 +267,10 @@ class Dataset(metaclass=Named):
         return order[:count].sort().values if ordered else order[:count]
 
     def digest(self, *, planted: bool = False) -> str:
-        """SHA-256 of inputs, labels and groups, and of the planted truth if that is asked for and there is one."""
+        """SHA-256 of inputs, labels and groups; if `planted`, also of the planted truth and the outliers, if any."""
         told = {"inputs": self.inputs, "labels": self.labels}
-        told |= {"truth": self.truth} if planted and self.truth is not None else {}
+        more = {"truth": self.truth, "outliers": self.outliers} if planted else {}
+        told |= {name: part for name, part in more.items() if part is not None}
         tensors = hashlib.sha256(sha256(told).encode())
         if self.groups is not None:
             tensors.update(self.groups.to_csv(index=False).encode())

@@ -63,6 +63,7 @@ class Model(Called):
     batch_size: int | None = None  # rows that go through `forward` together; None: what suits the processor
     notices: tuple[str, ...] = ()  # sentences: what was assumed of it, and with what it was compared
     training: tuple[Given, Given] | None = None  # rows that it was trained on, and their labels, where they are known
+    trainer: Callable[..., Any] | None = None  # trains models like it, from a Dataset and a seed (`probe.Trainer`)
     usage: Usage = field(default_factory=Usage)
     meter: Meter | None = field(default=None, repr=False)  # counts for each example, made by `metered`
     late: LateCheck | None = field(default=None, repr=False)  # of its answers, made by `checked_late`
@@ -83,6 +84,7 @@ class Model(Called):
         batch_size: Passed[int | None] = None,
         notices: Passed[tuple[str, ...]] = (),
         training: Passed[tuple[Given, Given] | None] = None,
+        trainer: Passed[Callable[..., Any] | None] = None,
         usage: Passed[Usage | None] = None,
         edits: Passed[tuple[internals.Edits, ...]] = (),
         meter: Passed[Meter | None] = None,
@@ -95,6 +97,7 @@ class Model(Called):
         space = Space() if space is None else space
         fields = {"forward": forward, "space": space, "task": task, "embed": embed, "name": name, "part": part}
         fields |= {"batch_size": batch_size, "notices": notices, "training": training, "edits": edits, "meter": meter}
+        fields |= {"trainer": trainer}
         fields |= {"usage": Usage() if usage is None else usage, "late": late, "recall": recall}
         check_arguments(fields)
         task = task.short(**short) if short else task
@@ -253,7 +256,7 @@ class Model(Called):
             RangeError: if there is no such answer.
             Unsupported: where a row has one answer alone.
         """
-        return replace(self, task=self.task.only(answer), name=f"{self.name}, {answer}")
+        return replace(self, task=self.task.only(answer), name=f"{self.name}, {answer}", trainer=None)
 
     def over_embeddings(self) -> "Model":
         """The same model over embeddings (batch, tokens, width), for methods that need continuous inputs."""

@@ -31,7 +31,8 @@ EXPECTED: Mapping[str, tuple[type, str]] = {
 def check_arguments(given: Mapping[str, Any]) -> None:
     """Raise DataError or RangeError for the first argument that is not what it must be; None stands for left out."""
     for name, wanted in {"forward": "a network or a function; write forward=network",
-                         "embed": "a function from ids to vectors; write embed=network.embedding"}.items():  # fmt: skip
+                         "embed": "a function from ids to vectors; write embed=network.embedding",
+                         "trainer": "a function of a Dataset and a seed that returns a Model"}.items():  # fmt: skip
         if not callable(given[name]) and (given[name] is not None or name == "forward"):
             raise DataError(f"Model.{name} is {a_kind(given[name])}, expected {wanted}")
     for name, (kind, such) in EXPECTED.items():

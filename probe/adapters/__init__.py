@@ -8,7 +8,7 @@ from probe.adapters.black_box import from_predict_proba
 from probe.adapters.check import check_fit, check_model
 from probe.adapters.estimator import from_estimator
 from probe.adapters.estimator_task import labels_of, task_of
-from probe.adapters.factory import from_factory
+from probe.adapters.factory import from_factory, function_of
 from probe.adapters.huggingface import from_transformers, token_ids
 from probe.adapters.module import from_module
 from probe.adapters.onnx import from_onnx
@@ -29,6 +29,7 @@ __all__ = [
     "from_predict_proba",
     "from_timm",
     "from_transformers",
+    "function_of",
     "labels_of",
     "load_weights",
     "read_safetensors",

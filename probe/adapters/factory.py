@@ -24,7 +24,7 @@ def from_factory(spec: str, weights: str | Path | None) -> Any:
     >>> from probe import from_factory  # doctest: +SKIP
     >>> model = from_factory("mypackage.networks:build", "weights.safetensors")  # doctest: +SKIP
     """
-    factory = _find(spec)
+    factory = function_of(spec)
     try:
         made = factory()
     except (Exception, SystemExit) as error:
@@ -44,7 +44,12 @@ def from_factory(spec: str, weights: str | Path | None) -> Any:
     return made
 
 
-def _find(spec: str) -> Callable[[], Any]:
+def function_of(spec: str) -> Callable[..., Any]:
+    """The function that `module:function` names. This runs the code of that module.
+
+    Raises:
+        PlanError: if there is none.
+    """
     module_name, _, factory_name = spec.partition(":")
     if not module_name or module_name.startswith(".") or not factory_name:
         raise PlanError(f"{spec!r} is not of the form module:factory, such as my_package.nets:build")

@@ -48,7 +48,8 @@ def _by_kind(plan: Plan, model: Model, data: Dataset) -> Iterator[tuple[str, flo
     for certificate in plan.certificates() if plan.certify.eps else ():
         yield "certificate", _grown(partial(_certify, certificate, model), total, plan.certify.sample)
     for survey in plan.surveys():
-        yield "survey", _grown(partial(survey, model), total, plan.survey.sample)
+        tried, times = survey.pilot()
+        yield "survey", times * _grown(partial(tried, model), total, plan.survey.sample)
 
 
 def _search(counterfactual: Any, model: Model, data: Dataset) -> object:

@@ -37,6 +37,9 @@ class ModelSource(Section):
     only: str | int | None = param(
         None, "the one of several answers to audit alone: a label by its name, a place by its number"
     )
+    trainer: str = param(
+        "", "module:function of a Dataset and a seed that trains a model like it, for shadow models; its code is run"
+    )
     threshold: float | tuple[float, ...] | None = param(
         None,
         "the probability from which the second of two classes is predicted; with several labels, a list of one each",
@@ -58,6 +61,8 @@ class ModelSource(Section):
             raise PlanError(
                 f"[model] has weights, which only a factory and timm take; {self.timm or named[0]} has its own"
             )
+        if self.trainer and self.zoo:
+            raise PlanError("[model] has trainer, which the recipe of a network of the zoo already is; leave it out")
         said = [key for key in ("task", "outputs", "part") if getattr(self, key) not in ("", None)]
         if self.zoo and "/" not in self.zoo and said:
             raise PlanError(f"[model] has {said[0]}, which the card of a zoo network already gives; leave it out")
@@ -119,6 +124,9 @@ class DataSource(Section):
         "", "whether the model was trained on these rows; default: by split"
     )
     train: str = param("", "the model's training rows, to compare with: as csv, folder, npz, or a split of the zoo's")
+    outliers: str = param(
+        "", "rows unlike these, for outlier surveys with shift = given: as csv, folder, npz, or a data set of the zoo"
+    )
     csv: str = param("", "a file")
     folder: str = param("", "images, in a subfolder for each class")
     npz: str = param("", "arrays of numpy")
@@ -197,7 +205,7 @@ class DataSource(Section):
 
     def within(self, folder: Path) -> "DataSource":
         """The same source with its files found from a folder."""
-        named = (*FILES, "train") if self.own else ()
+        named = (*FILES, "train", "outliers") if self.own else ()
         return replace(self, **{key: str((folder / path).resolve()) for key in named if (path := getattr(self, key))})  # type: ignore[arg-type]  # the values are texts
 
 

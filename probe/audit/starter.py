@@ -72,6 +72,7 @@ def starter(path: str | Path, how: Reading = AS_FOUND, label: str = "") -> str:
         f"groups = {_list(guess.groups)}  # guess: columns whose names suggest groups of people",
         f"features = {_list(guess.features)}  # guess: all others; the model's order counts",
         *(f"#   left out: {_comment(name)}, {reason}" for name, reason in guess.left_out.items()),
+        '# outliers = "others.csv"       # rows unlike these, for the survey outlier_auroc with shift = "given"',
         *_unknowns(table, [guess.label, *guess.groups, *guess.features]),
         'role = "unknown"  # "test" if no row was trained on, "train" if they were',
         "",

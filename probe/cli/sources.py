@@ -1,7 +1,9 @@
 """Open the model and the data that a plan or an argument names. Only this module of probe reads the zoo."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from probe_models.device import device_of
 from torch import nn
@@ -12,7 +14,7 @@ from probe.cli import own_tables
 from probe.cli.data_sources import Reader, data_of
 from probe.cli.model_sources import begin
 from probe.cli.said import Said
-from probe.cli.training_rows import learned
+from probe.cli.training_rows import learned, unlike
 from probe.contracts import suited
 from probe.dataset import Dataset
 from probe.errors import PlanError, Unsupported
@@ -74,11 +76,12 @@ def open_both(plan: Plan, *, allow_code: bool = False, device: str = "") -> tupl
         PlanError: if the model is a factory and code is not allowed.
         Unsupported: if the model cannot compute on the device.
     """
-    if plan.model.factory and not allow_code:
-        raise PlanError(
-            f"{plan.name} takes its model from {plan.model.factory}, whose code would be run; "
-            "look at that code, and then allow it: --allow-code"
-        )
+    for key, code in (("model", plan.model.factory), ("shadow models", plan.model.trainer)):
+        if code and not allow_code:
+            raise PlanError(
+                f"{plan.name} takes its {key} from {code}, whose code would be run; "
+                "look at that code, and then allow it: --allow-code"
+            )
     begun = begin(plan)
     if plan.model.tolerance is not None and not isinstance(begun.labels, Regression):
         remedy = "leave it out" if plan.model.zoo else 'add task = "regression"'
@@ -104,8 +107,20 @@ def open_both(plan: Plan, *, allow_code: bool = False, device: str = "") -> tupl
         inputs, labels, said = learned(plan.data, data, begun.labels, read)
         model = replace(model, training=(model.cast(inputs), labels))
         data = replace(data, notices=(*data.notices, *said))
+    if plan.data.outliers:
+        data = unlike(plan.data, data, read)
     adapters.check_fit(model, data)
-    return model, data
+    return replace(model, trainer=_trainer(plan)), data
+
+
+def _trainer(plan: Plan) -> Callable[..., Any] | None:
+    """What trains models like that of the plan, where the plan or the zoo says so."""
+    if plan.model.only is not None:
+        return None
+    if plan.model.trainer:
+        return adapters.function_of(plan.model.trainer)
+    known = bool(plan.model.zoo) and "/" not in plan.model.zoo
+    return zoo.trainer(plan.model.zoo) if known else None
 
 
 def _tuned(plan: Plan, model: Model) -> Task:

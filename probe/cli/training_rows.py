@@ -45,6 +45,36 @@ def learned(source: DataSource, data: Dataset, task: Task | None, read: Callable
     return rows.inputs, rows.labels, ()
 
 
+def unlike(source: DataSource, data: Dataset, read: Callable[[DataSource], Dataset]) -> Dataset:
+    """The data with the outliers that a plan names, as inputs of the data's own space.
+
+    Raises:
+        DataError: if they cannot be read as the data were.
+    """
+    name, said = source.outliers.rpartition("/")[2], ""
+    if source.csv and data.space.names:
+        table, _ = read_csv(source.outliers, [], own_tables.how(source))
+        table = table.set_axis([str(column) for column in table.columns], axis=1)
+        if lacking := [column for column in data.space.names if column not in table]:
+            raise DataError(f"{name} has no column {lacking[0]!r}, which {data.name} has; data.outliers needs the same")
+        features = table[list(data.space.names)]
+        known = _known(features, data.space, name)
+        inputs = inputs_of(features[known], data.space, name)
+        left = int((~known).sum())
+        said = f"; {left:,} rows with values that {data.name} never has were left out" if left else ""
+    else:
+        key = next((key for key in FILES if getattr(source, key)), "zoo")
+        bare = replace(source, train="", outliers="", groups=(), classes=(), truth=(), patch=(), split="test")
+        inputs = read(replace(bare, **{key: source.outliers})).inputs  # type: ignore[arg-type]  # each is a text
+    if inputs.shape[1:] != data.inputs.shape[1:]:
+        raise DataError(
+            f"{source.outliers} has rows of shape {tuple(inputs.shape[1:])}, and {data.name} has rows of shape "
+            f"{tuple(data.inputs.shape[1:])}; name rows of the same shape as data.outliers"
+        )
+    notice = f"Outliers of surveys with shift = given are the {len(inputs):,} rows of {name}{said}"
+    return replace(data, outliers=inputs, notices=(*data.notices, notice))
+
+
 def _table(source: DataSource, data: Dataset, task: Task | None) -> Learned:
     """The rows of a table. Rows with values that the space of the data lacks are counted and left out."""
     labels, features = list(source.labels), list(data.space.names)

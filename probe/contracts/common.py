@@ -48,6 +48,22 @@ def without_training(name: str, model: Model, does: str = "needs") -> Unsupporte
     )
 
 
+def beyond(model: Model, rows: Tensor) -> Model:
+    """The model for rows that need not lie within its bounds, such as those that it learned from, or outliers.
+
+    Bounds say what an attacker may reach; those of a table are the range of the audited rows.
+    """
+    if model.embed is not None or model.space.form_of(rows).moves != "numbers":
+        return model
+    return replace(model, space=replace(model.space, bounds=(-torch.inf, torch.inf)))
+
+
+def learned(model: Model) -> Inputs:
+    """The training rows of a model that has them, checked but for its bounds."""
+    assert model.training is not None, "refused before"
+    return beyond(model, model.training[0]).check(model.training[0])
+
+
 def refuse_missing(method: Method, inputs: Inputs) -> None:
     """Raise Unsupported if a method that uses gradients or changes inputs gets missing values."""
     if inputs.is_floating_point() and bool(inputs.isnan().any()):

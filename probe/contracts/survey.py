@@ -56,6 +56,14 @@ class Survey(Reducer, ABC):
     def examine(self, model: Model, inputs: Inputs, labels: Labels) -> Evidence:
         """Return the evidence of each example about each item, (batch, items) or (batch, items, parts)."""
 
+    def among(self, model: Model, inputs: Inputs, labels: Labels, data: Dataset) -> Evidence:
+        """As `examine`, where a survey takes more of the data, such as outliers; by default, what `examine` gives."""
+        return self.examine(model, inputs, labels)
+
+    def pilot(self) -> "tuple[Survey, float]":
+        """One to try in its place to tell how long it takes, and how many times as long it is; by default itself."""
+        return self, 1.0
+
     def items(self, model: Model, inputs: Inputs) -> tuple[str, ...]:
         """The names of the items; by default the features of the inputs."""
         return tuple(model.space.feature_names(inputs))
@@ -94,7 +102,7 @@ class Survey(Reducer, ABC):
         items = self.items(model, inputs)
         if not items:
             raise Unsupported(f"{self.name()} examines each {self.item}, and {model.name} has none")
-        evidence = self.examine(placed(model), inputs, labels).detach()
+        evidence = self.among(placed(model), inputs, labels, data).detach()
         if evidence.shape[:2] != (len(inputs), len(items)):
             raise ShapeError(
                 f"{self} returned {tuple(evidence.shape)} for {len(inputs)} examples and {len(items)} items, expected "

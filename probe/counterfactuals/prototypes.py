@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from probe.contracts import Aim, Counterfactual, Need
-from probe.contracts.common import refuse_missing
+from probe.contracts.common import learned, refuse_missing
 from probe.counterfactuals.near import distance, put_back, refuse_unmoved
 from probe.errors import Unsupported
 from probe.method import param
@@ -63,7 +63,7 @@ class PrototypeCounterfactual(Counterfactual):
                 f"{model.task.units[1]}; use GrowingSpheres"
             )
         assert model.training is not None
-        known = model.check(model.training[0])
+        known = learned(model)
         refuse_missing(self, known)
         decided = model.decide(model.logits(known))
         found = []

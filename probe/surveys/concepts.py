@@ -9,7 +9,7 @@ from torch import Tensor
 
 from probe.arrays import Given
 from probe.contracts import Need, Survey
-from probe.contracts.common import passes, without_training
+from probe.contracts.common import learned, passes, without_training
 from probe.dataset import Dataset
 from probe.errors import RangeError, Unsupported
 from probe.formatting import Unit, number
@@ -169,7 +169,7 @@ class TCAV(Survey):
         """The training rows that have the concept, and the others."""
         if model.training is None:
             raise without_training(self.name(), model, "looks for concepts among")
-        known = model.check(model.training[0])
+        known = learned(model)
         if len(known) > MOST:
             known = known[torch.randperm(len(known), generator=generator(self.seed, CPU))[:MOST].sort().values]
         if not self.value:

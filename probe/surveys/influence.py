@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from probe.arrays import Given, Wanted
 from probe.contracts import Need, Survey
-from probe.contracts.common import passes, without_training
+from probe.contracts.common import learned, passes, without_training
 from probe.errors import RangeError, Unsupported
 from probe.internals import GIVEN
 from probe.method import param
@@ -122,7 +122,7 @@ class LastLayerInfluence(Survey):
             raise without_training(self.name(), model)
         inputs = model.check(inputs)
         chosen = self.trained(model)
-        known = model.check(model.training[0])[chosen.to(model.device)]
+        known = learned(model)[chosen.to(model.device)]
         answers = model.check_labels(torch.as_tensor(model.training[1])[chosen], known)
         wanted = model.check_labels(labels, inputs)
         if model.task.kind not in ("classification", "regression") or answers.ndim > 1 or wanted.ndim > 1:

@@ -9,10 +9,10 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from probe.contracts import Need, Survey, Trainer
-from probe.contracts.common import without_training
+from probe.contracts.common import beyond, learned, without_training
 from probe.contracts.trainer import trained
 from probe.dataset import Dataset
-from probe.errors import RangeError
+from probe.errors import RangeError, Unsupported
 from probe.finding import Aspect
 from probe.formatting import Unit
 from probe.method import param
@@ -50,13 +50,27 @@ class Membership(Survey, ABC):
     better: ClassVar[Literal["higher", "lower"]] = "lower"
     item: ClassVar[str] = "attack"
 
-    shadows: int = param(
-        16, "models that `shadowed` trains, each on half of the rows; an even number", low=2, high=10**4
+    by: Literal["loss", "shadows"] = param(
+        "loss", "loss: by the model's loss alone; shadows: also by those of models that `model.trainer` trains (LiRA)"
     )
+    shadows: int = param(16, "shadow models, each trained on half of the rows; an even number", low=2, high=10**4)
     seed: int = param(0, "seed of the choice of training rows, and of shadow models", low=0)
 
     def items(self, model: Model, inputs: Inputs) -> tuple[str, ...]:
-        return (LOSS,)
+        return (LOSS, CALIBRATED, LIRA) if self.by == "shadows" else (LOSS,)
+
+    def among(self, model: Model, inputs: Inputs, labels: Labels, data: Dataset) -> Evidence:
+        if self.by == "loss":
+            return self.examine(model, inputs, labels)
+        if model.trainer is None:
+            raise Unsupported(
+                f"{self.name()} trains shadow models, and {model.name} has no trainer; give one: Model(trainer=), in a "
+                'plan [model] trainer = "my_package.train:again", or set by to loss'
+            )
+        return self.shadowed(model, data, model.trainer).evidence
+
+    def pilot(self) -> tuple[Survey, float]:
+        return (replace(self, shadows=2), self.shadows / 2) if self.by == "shadows" else (self, 1.0)
 
     def compared(self, model: Model, inputs: Inputs, labels: Labels) -> Evidence:
         """The score of each row, and that of a training row, (batch, 1, 2)."""
@@ -84,14 +98,17 @@ class Membership(Survey, ABC):
         own = replace(model, usage=type(model.usage)())
         inputs = own.check(data.inputs)
         labels = own.check_labels(data.labels, inputs)
+        wide_space = replace(data.space, bounds=beyond(own, inputs).space.bounds)
         rows, place = self._rows(own, inputs, labels)
         assert own.training is not None, "checked with the rows"
         pool = replace(
             data,
-            inputs=torch.cat([inputs, own.check(own.training[0]).to(inputs)]).cpu(),
+            inputs=torch.cat([inputs, learned(own).to(inputs)]).cpu(),
             labels=torch.cat([labels, torch.as_tensor(own.training[1]).to(labels)]).cpu(),
             groups=None,
             rows=None,
+            truth=None,
+            space=wide_space,
             role="train",
         )
         seen, inside = [], []
@@ -115,7 +132,7 @@ class Membership(Survey, ABC):
         """Rows of the data and as many training rows, and the place of each in data and training rows together."""
         if model.training is None:
             raise without_training(self.name(), model)
-        known = model.check(model.training[0])
+        known = learned(model)
         if len(known) < len(inputs):
             raise RangeError(
                 f"{self.name()} compares {len(inputs)} rows with as many training rows, and {model.name} has "
@@ -134,9 +151,10 @@ class MembershipAUROC(Membership):
 
     It is the probability that a row that the model was trained on has the lower loss (arXiv:1709.01604), the log-odds
     of an error where there are classes. 1/2 is chance, and what a model gets that never saw its training rows; lower is
-    better. It is a lower bound of what leaks: `method.shadowed(model, data, trainer)` adds two stronger attacks, which
-    train models. Rows must not be among the training rows, nor differ from them otherwise, such as by their time. The
-    evidence of an example is its score and that of a training row drawn for it.
+    better. It is a lower bound of what leaks: `method.shadowed(model, data, trainer)`, or `by="shadows"` for a model
+    with a `trainer`, adds two stronger attacks, which train models. Rows must not be among the training rows, nor
+    differ from them otherwise, such as by their time. The evidence of an example is its score and that of a training
+    row drawn for it.
 
     Raises:
         RangeError: if there are fewer training rows than rows.
@@ -202,7 +220,7 @@ class MembershipTPR(Membership):
 
 def _sureness(model: Model, rows: Rows) -> Float[Tensor, " rows"]:
     """How sure the model is of the label of each row: its negative loss."""
-    inputs = model.check(model.cast(rows.inputs))
+    inputs = beyond(model, rows.inputs).check(model.cast(rows.inputs))
     loss = model.task.loss(wide(model.logits(inputs)), rows.labels.to(inputs.device))
     loss = loss.flatten(1).mean(1) if loss.ndim > 1 else loss
     return -(loss if loss.device.type == "mps" else loss.double())

@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from probe.contracts import Need, Survey
-from probe.contracts.common import passes, without_training
+from probe.contracts.common import learned, passes, without_training
 from probe.errors import RangeError, Unsupported
 from probe.formatting import Unit
 from probe.method import param, required
@@ -83,7 +83,7 @@ class NearestCases(Survey):
         """The nearest training rows to each input."""
         if model.training is None:
             raise without_training(self.name(), model)
-        known = model.check(model.training[0])
+        known = learned(model)
         if len(known) < self.count:
             raise RangeError(f"NearestCases.count = {self.count}, and {model.name} has {len(known)} training rows")
         there, here = self._seen(model, known), self._seen(model, model.check(inputs))

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from probe.contracts import Survey
-from probe.contracts.common import passes, without_training
+from probe.contracts.common import beyond, learned, passes, without_training
 from probe.dataset import Dataset
 from probe.errors import ShapeError, Unsupported
 from probe.formatting import Unit
@@ -47,10 +47,23 @@ class Outliers(Survey, ABC):
         """The scores of each row and of its outlier, (batch, items, 2)."""
         if self.shift == "given":
             raise Unsupported(
-                f"{self.name()} is to compare with another data set, and was given one alone; call "
-                f"{type(self).__name__}().against(model, data, outliers), or set shift to shuffled, noise or uniform"
+                f"{self.name()} is to compare with another data set, and was given one alone; name it: "
+                "Dataset(..., outliers=rows), in a plan [data] outliers, or set shift to shuffled, noise or uniform"
             )
         return self._compared(model, inputs, self.shifted(model, inputs))
+
+    def among(self, model: Model, inputs: Inputs, labels: Labels, data: Dataset) -> Evidence:
+        if self.shift != "given" or data.outliers is None:
+            return self.examine(model, inputs, labels)
+        others = data.outliers
+        if len(others) < len(inputs):
+            raise ShapeError(
+                f"{data.name} has {len(others)} outliers for {len(inputs)} rows; give {len(others)} rows, in a plan by "
+                f"[survey] sample = {len(others)}"
+            )
+        chosen = torch.randperm(len(others), generator=generator(self.seed, CPU))[: len(inputs)].sort().values
+        model = beyond(model, inputs)
+        return self._compared(model, inputs, model.check(model.cast(others[chosen.to(others.device)])))
 
     def against(self, model: Model, data: Dataset, outliers: Dataset) -> Examination:
         """Compare the rows of a data set with outliers from another one, of which as many are taken.
@@ -67,6 +80,7 @@ class Outliers(Survey, ABC):
             )
         before = replace(model, usage=type(model.usage)())
         inputs = before.check(data.inputs)
+        before = beyond(before, inputs)
         other = before.check(outliers.sample(len(data), self.seed).inputs)
         items = given.items(before, inputs)
         if not items:
@@ -117,7 +131,7 @@ class Outliers(Survey, ABC):
         """The squared distance to the nearest class of the training rows in the layer, by their common covariance."""
         if model.training is None:
             raise without_training(self.name(), model, "measures distances to")
-        known = model.check(model.training[0])
+        known = learned(model)
         there = self._seen(model, known)
         kinds = torch.as_tensor(model.training[1]).to(there.device).flatten()
         classes = torch.unique(kinds) if model.task.one_class else None
@@ -156,8 +170,8 @@ class OutlierAUROC(Outliers):
     rows in it (arXiv:1807.03888). Of a model that gives probabilities the energy is the same for all rows, so 1/2.
 
     Outliers are rows each feature of which is from another row, or noise, or random inputs; the rows of another data
-    set are compared by `method.against(model, data, outliers)`. The evidence of an example is its score, and that of
-    its outlier.
+    set are compared by `method.against(model, data, outliers)`, or with `shift="given"` where the data name their
+    `outliers`, as `[data] outliers` of a plan does. The evidence of an example is its score, and that of its outlier.
 
     Raises:
         Unsupported: if the model has neither classes nor a layer, or no training rows for a layer.

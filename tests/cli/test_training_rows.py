@@ -13,7 +13,7 @@ from probe.audit.reading import origin
 from probe.audit.sources import DataSource
 from probe.cli.sources import open_both
 from probe.cli.training_rows import learned
-from probe.errors import DataError, ShapeError
+from probe.errors import DataError, PlanError, ShapeError
 from probe.tables import from_csv
 from tests.audit.conftest import table
 
@@ -128,3 +128,73 @@ def test_arrays_and_splits_of_the_zoo_name_training_rows(tmp_path, monkeypatch):
     model, data = open_both(split)
     assert model.training[0].shape[1:] == data.inputs.shape[1:]
     assert len(model.training[0]) != len(data)
+
+
+TRAINING = """
+import torch
+from torch import nn
+from probe import Model
+
+def build():
+    return nn.Linear(2, 2)
+
+def again(data, seed=0):
+    net = nn.Linear(2, 2).requires_grad_(False)
+    net.weight.copy_(torch.randn(2, 2, generator=torch.Generator().manual_seed(seed)))
+    return Model(forward=net.eval(), space=data.space, classes=data.classes)
+"""
+
+
+@pytest.mark.slow
+def test_a_plan_names_outliers_and_what_trains_shadow_models(tmp_path, monkeypatch):
+    (tmp_path / "shadowy.py").write_text(TRAINING)
+    monkeypatch.syspath_prepend(tmp_path)
+    source = np.random.default_rng(0)
+    for name, mean in (("people", 0), ("learned", 0), ("others", 9)):
+        frame = pd.DataFrame(source.normal(mean, 1, (40, 2)), columns=["age", "pay"])
+        extra = {} if name == "others" else {"hired": list("ny") * 20}
+        frame.assign(**extra).to_csv(tmp_path / f"{name}.csv", index=False)
+    wanted = [
+        {"method": "outlier_auroc", "shift": "given"},
+        {"method": "membership_tpr", "by": "shadows", "shadows": 2},
+    ]
+    given = {
+        "name": "shadowy",
+        "model": {"factory": "shadowy:build", "trainer": "shadowy:again"},
+        "data": {"csv": "people.csv", "label": "hired", "train": "learned.csv", "outliers": "others.csv"},
+        "survey": {"methods": wanted, "sample": 30},
+        **{name: {"sample": 0} for name in ("explain", "attack", "search", "certify")},
+    }
+    plan = plan_from(given)
+    plan = replace(plan, data=plan.data.within(tmp_path))
+    with pytest.raises(PlanError, match=r"takes its model from shadowy:build"):
+        open_both(plan)
+    model, data = open_both(plan, allow_code=True)
+    assert torch.equal(data.outliers.double(), torch.tensor(pd.read_csv(tmp_path / "others.csv").to_numpy()).double())
+    assert any("the 40 rows of others.csv" in notice for notice in data.notices)
+    bundle = run(plan, model, data, tmp_path / "out")
+    assert [step.status for step in bundle.manifest.steps] == ["done"] * 3
+    assert bundle.arrays("survey-outlier_auroc")["measured-outlier_auroc"].shape == (30, 2, 2)
+    assert bundle.arrays("survey-membership_tpr")["items"].shape == (3,)
+    verify(bundle.folder)
+
+
+def test_a_trainer_of_the_zoo_s_own_and_foreign_code_are_refused(tmp_path):
+    with pytest.raises(PlanError, match="which the recipe of a network of the zoo already is"):
+        plan_from({"name": "x", "model": {"zoo": "german-mlp", "trainer": "a:b"}})
+    plan = plan_from(
+        {"name": "x", "model": {"onnx": "m.onnx", "trainer": "a:b"}, "data": {"csv": "p.csv", "label": "y"}}
+    )
+    with pytest.raises(PlanError, match="takes its shadow models from a:b, whose code would be run"):
+        open_both(plan)
+
+
+@pytest.mark.slow
+def test_a_network_of_the_zoo_has_its_recipe_and_another_data_set_as_outliers():
+    given = {"name": "x", "model": {"zoo": "fashion-mlp"}, "data": {"outliers": "fashion-generated"}}
+    model, data = open_both(plan_from(given))
+    assert callable(model.trainer)
+    assert data.outliers.shape[1:] == data.inputs.shape[1:]
+    given["data"] = {"outliers": "german"}
+    with pytest.raises(DataError, match=r"name rows of the same shape as data\.outliers"):
+        open_both(plan_from(given))

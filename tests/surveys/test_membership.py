@@ -8,6 +8,8 @@ import torch
 from scipy.stats import norm
 
 from probe import Dataset, Model, Space
+from probe.audit import plan_from, run, verify
+from probe.audit.estimate import estimate
 from probe.errors import RangeError, Unsupported
 from probe.surveys import MembershipAUROC, MembershipTPR
 from probe.surveys.membership import CALIBRATED, LIRA, LOSS
@@ -110,3 +112,31 @@ def test_too_few_training_rows_or_an_odd_number_of_shadows_are_refused():
     ):
         with pytest.raises(Unsupported, match=r"needs training rows, and model has none"):
             ask(replace(model, training=None))
+
+
+def test_a_model_with_a_trainer_is_attacked_by_shadow_models_as_a_survey():
+    model, other = made()
+    for method in (MembershipAUROC(by="shadows", shadows=4), MembershipTPR(by="shadows", shadows=4)):
+        found = method(replace(model, trainer=learner), other)
+        assert found.items == (LOSS, CALIBRATED, LIRA)
+        assert torch.equal(found.evidence, method.shadowed(model, other, learner).evidence)
+        with pytest.raises(Unsupported, match=r"model has no trainer; give one: Model\(trainer=\)"):
+            method(model, other)
+    cheaper, times = method.pilot()
+    assert (cheaper.shadows, times) == (2, 2.0)
+    assert replace(method, by="loss").pilot() == (replace(method, by="loss"), 1.0)
+
+
+def test_a_plan_asks_for_shadow_models_and_its_bundle_is_verified(tmp_path):
+    model, other = made()
+    wanted = [{"method": "membership_auroc", "by": "shadows", "shadows": 4}]
+    none = {name: {"sample": 0} for name in ("explain", "attack", "search", "certify")}
+    plan = plan_from({"name": "shadows", "survey": {"methods": wanted}, **none}, sources=False)
+    bundle = run(plan, replace(model, trainer=learner), other, tmp_path / "out")
+    stored = bundle.arrays("survey-membership_auroc")
+    assert list(stored["items"]) == [LOSS, CALIBRATED, LIRA]
+    method = MembershipAUROC(by="shadows", shadows=4)
+    seen = method.shadowed(model, other, learner).evidence.numpy()
+    assert np.allclose(stored["measured-membership_auroc"], seen)
+    assert verify(bundle.folder).status == "complete"
+    assert estimate(plan, replace(model, trainer=learner), other) > 0

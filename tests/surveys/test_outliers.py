@@ -130,7 +130,7 @@ def test_outliers_are_valid_inputs_and_follow_from_the_seed(shift):
 
 def test_what_cannot_be_compared_is_refused():
     model, data, outliers = gaussian(1.0, rows=9)
-    with pytest.raises(Unsupported, match=r"call OutlierAUROC\(\).against\(model, data, outliers\)"):
+    with pytest.raises(Unsupported, match=r"name it: Dataset\(..., outliers=rows\), in a plan \[data\] outliers"):
         OutlierAUROC(shift="given")(model, data)
     with pytest.raises(ShapeError, match=r"has 4 rows for 9 of data; compare with data\[:4\]"):
         OutlierAUROC().against(model, data, outliers[:4])
@@ -154,3 +154,19 @@ def test_shuffled_features_are_independent_also_of_data_drawn_with_the_same_seed
     mixed = OutlierAUROC(shift="shuffled", seed=0).shifted(model, rows)
     assert torch.corrcoef(mixed.T).triu(1).abs().max() < 0.15
     assert torch.equal(mixed.sort(0).values, rows.sort(0).values)
+
+
+def test_outliers_that_the_data_name_are_compared_as_those_of_another_data_set():
+    model, data, more = gaussian(2.0, rows=200)
+    other = torch.cat([more.inputs, more.inputs + 1])[:300]
+    for method in (OutlierAUROC(shift="given", seed=3), OutlierFPR(shift="given", seed=3)):
+        found = method(model, replace(data, outliers=other))
+        assert torch.equal(
+            found.evidence, method.against(model, data, Dataset(other, torch.zeros(300), space=data.space)).evidence
+        )
+    with pytest.raises(ShapeError, match=r"9 outliers for 200 rows; give 9 rows, in a plan by \[survey\] sample = 9"):
+        method(model, replace(data, outliers=other[:9]))
+    with pytest.raises(ShapeError, match=r"outliers are \(3, 7\), expected rows of numbers of the shape"):
+        replace(data, outliers=torch.zeros(3, 7))
+    assert len(replace(data, outliers=other)[:5].outliers) == 300
+    assert replace(data, outliers=other).digest(planted=True) != data.digest(planted=True)
