@@ -8,6 +8,7 @@ import pytest
 
 from probe.audit import assess, reading
 from probe.audit.families import families
+from probe.statistics import wilson
 from tests.audit.handmade import bundle, pairs
 
 N = 10
@@ -188,6 +189,7 @@ def test_the_class_with_the_lowest_accuracy_under_attack_is_named(tmp_path):
     ]  # fmt: skip
     ((of, name, point),) = found.lowest
     assert (of, name, point.eps, point.value) == ("class", made.manifest.model.classes[1], 0.2, 0.6)
+    assert (point.low, point.high) == pytest.approx(tuple(map(float, wilson(3, 5, 1 - 0.05 / 2))))  # of two classes
     larger = {**plan, "bias": {"min_group_size": 6}}
     small = bundle(tmp_path / "small", arrays, **larger)
     assert reading.Attacks(small, families(small.manifest)[0]).lowest == []

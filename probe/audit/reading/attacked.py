@@ -1,11 +1,12 @@
 """The results of attacks: what withstood them by radius, and the changes of single rows."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
+from probe.anytime import anytime
 from probe.audit.aspects.robustness import KIND
 from probe.audit.budgets import asked_radius, radii, reach_of, threat_of
 from probe.audit.bundle import Bundle
@@ -17,6 +18,7 @@ from probe.audit.readings import evidence_of
 from probe.audit.titles import title_of, titles
 from probe.formatting import Measured, count, estimate, in_each_unit, norm, settings
 from probe.numbers import fraction
+from probe.statistics import wilson
 
 ALL = "all attacks"  # the worst case of each row over the attacks
 UNATTACKED = "no attack"
@@ -178,7 +180,8 @@ class Attacks:
         """The class, and the group of each attribute, with the lowest share at the radius of the check of robustness.
 
         Each is what it is of (class, or an attribute), its name, and its share. Classes and groups with fewer rows than
-        the plan's smallest group are left out, and so is a single one. The lowest of many is lower by chance.
+        the plan's smallest group are left out, and so is a single one. The lowest of many is lower by chance: its
+        interval is one that holds for all of them at once (Bonferroni's), and so for the lowest.
         """
         radius, fewest = self.threshold[0], self.bundle.manifest.plan.bias.min_group_size
         found = []
@@ -186,8 +189,15 @@ class Attacks:
             ends = [(curve.name, min(curve.points, key=lambda point: abs(point.eps - radius))) for curve in curves]
             large = [(name, point) for name, point in ends if point.n >= fewest]
             if len(large) > 1:
-                found.append((of, *min(large, key=lambda end: end[1].value)))
+                name, point = min(large, key=lambda end: end[1].value)
+                found.append((of, name, self._of_several(point, len(large))))
         return found
+
+    def _of_several(self, point: Point, several: int) -> Point:
+        """The point with an interval that holds for so many of them at once."""
+        hits, level = round(point.value * point.n), 1 - 0.05 / several
+        low, high = anytime(hits, point.n, level) if self.family.looks else wilson(hits, point.n, level)
+        return replace(point, low=float(low), high=float(high))
 
     @property
     def by_label(self) -> list[Curve]:

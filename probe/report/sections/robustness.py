@@ -68,7 +68,7 @@ def _curves(attacks: reading.Attacks, order: int, *, several: bool) -> Figure:
     )
     lowest = "; ".join(f"{of} {name}, {point.written} of {counted(point.n)}" for of, name, point in attacks.lowest)
     looks = f"{attacks.ended} " if attacks.ended else ""
-    lowest = f"Lowest at that radius: {lowest}. " if lowest else ""
+    lowest = f"Lowest at that radius, with intervals for all at once: {lowest}. " if lowest else ""
     return Figure(
         [
             panel(
