@@ -106,7 +106,8 @@ def test_rows_are_nearly_tied_only_by_rounding_of_their_own_unit():
 
 def test_forged_errors_of_small_numbers_contradict_labels_and_answers():
     answers = np.linspace(1, 2, 5)[:, None] * 1e-9
-    expected = Expected(answers[:, 0] * 1.5, answers[:, 0], np.zeros(5), Regression(("rate",)), np.zeros(5, bool), None)
+    task, none = Regression(("rate",)), np.zeros((5, 0))
+    expected = Expected(answers[:, 0] * 1.5, answers[:, 0], np.zeros(5), task, np.zeros(5, bool), None, none)
     arrays = {"logits": answers, evidence_of("mean_absolute_error"): answers[:, 0] * 0.5}
     predictions._check_numbers(arrays, expected)
     with pytest.raises(IntegrityError, match="mean_absolute_error does not follow"):

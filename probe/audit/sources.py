@@ -61,8 +61,11 @@ class ModelSource(Section):
             raise PlanError(
                 f"[model] has weights, which only a factory and timm take; {self.timm or named[0]} has its own"
             )
-        if self.trainer and self.zoo:
-            raise PlanError("[model] has trainer, which the recipe of a network of the zoo already is; leave it out")
+        if self.trainer and self.zoo and "/" not in self.zoo:
+            raise PlanError(
+                "[model] has trainer, which the recipe of a network of the zoo already is; leave it out, "
+                f"or name a folder as ./{self.zoo}"
+            )
         said = [key for key in ("task", "outputs", "part") if getattr(self, key) not in ("", None)]
         if self.zoo and "/" not in self.zoo and said:
             raise PlanError(f"[model] has {said[0]}, which the card of a zoo network already gives; leave it out")

@@ -119,8 +119,7 @@ def _trainer(plan: Plan) -> Callable[..., Any] | None:
         return None
     if plan.model.trainer:
         return adapters.function_of(plan.model.trainer)
-    known = bool(plan.model.zoo) and "/" not in plan.model.zoo
-    return zoo.trainer(plan.model.zoo) if known else None
+    return zoo.trainer(plan.model.zoo) if plan.model.zoo in zoo.names() else None
 
 
 def _tuned(plan: Plan, model: Model) -> Task:

@@ -53,7 +53,8 @@ def beyond(model: Model, rows: Tensor) -> Model:
 
     Bounds say what an attacker may reach; those of a table are the range of the audited rows.
     """
-    if model.embed is not None or model.space.form_of(rows).moves != "numbers":
+    form = model.space.form_of(rows)
+    if model.embed is not None or form.moves != "numbers":
         return model
     return replace(model, space=replace(model.space, bounds=(-torch.inf, torch.inf)))
 

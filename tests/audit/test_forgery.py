@@ -187,14 +187,19 @@ DELETED = "measured-deletion"
 
 
 def taken_from(*parts):
-    """Show for each row of an attack what it made of another row."""
-
-    def reversed_rows(array):
-        return array[::-1] if array.ndim < 3 else array[:, ::-1]
+    """Show for each row that falls at the largest radius alone what the attack made of another such row."""
 
     def forge(bundle):
-        change = {part: lambda a, part=part: reversed_rows(a[part]) for part in parts}
-        arrays_of("attack-pgd", success=lambda a: a["success"], **change)(bundle)
+        arrays = bundle.arrays("attack-pgd")
+        fallen = arrays["success"][:, : len(arrays["inputs"])]
+        moved = np.flatnonzero(fallen[-1] & ~fallen[:-1].any(0))
+        assert len(moved) > 1
+        for part in parts:
+            changed = arrays[part].copy()
+            along = changed if changed.ndim < 3 else np.moveaxis(changed, 1, 0)
+            along[moved] = along[moved[::-1]]
+            arrays[part] = changed
+        bundle.write_arrays("attack-pgd", arrays)
 
     return forge
 

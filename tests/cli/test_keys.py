@@ -48,6 +48,9 @@ class Asked:
     def predict_proba(self, rows):
         return np.stack([1 - rows[:, 0], rows[:, 0]], 1)
 
+def again(data, seed):
+    raise AssertionError("asked by shadow models alone")
+
 def asked():
     return Asked()
 """
@@ -74,6 +77,7 @@ KEYS = {
     "tolerance": 0.5,
     "batch_size": 3,
     "weights": "other.safetensors",
+    "trainer": "made_for_keys:again",
 }
 DATA = {  # each source of examples, with a model that reads them
     "csv": ("module", TABLE),
@@ -86,6 +90,7 @@ KEYS_OF_DATA = {
     "split": "train",
     "role": "train",
     "train": {"csv": "t.csv", "npz": "t.npz", "folder": "photos", "zoo": "train", "texts": "texts.csv"},
+    "outliers": {"csv": "t.csv", "npz": "t.npz", "folder": "photos", "zoo": "adult", "texts": "texts.csv"},
     "label": {"csv": "old", "npz": "old", "texts": "town"},
     "groups": ["town"],
     "features": {"csv": ["b", "a"], "npz": ["other"], "texts": ["mood", "town"]},
@@ -158,9 +163,10 @@ def opened(model, data):
     model, data = open_both(plan, allow_code=True)
     space = data.space
     return repr((
-        model.task, model.part, model.batch_size, model.training is None, space.feature_names(data.inputs),
+        model.task, model.part, model.batch_size, model.training is None, model.trainer is None, space.feature_names(data.inputs),
         space.levels, space.bounds, space.features, data.inputs.tolist(), data.labels.tolist(), data.classes, data.role,
         None if data.groups is None else data.groups.to_dict(), None if data.truth is None else data.truth.tolist(),
+        None if data.outliers is None else data.outliers.tolist(),
     ))  # fmt: skip
 
 

@@ -44,7 +44,7 @@ def test_runs_are_chosen_by_how_they_ended_and_by_what_they_found(listed):
 
 def test_a_search_matches_runs_with_all_its_words(listed):
     assert named(history.chosen(listed, text="two 2026-11-20")) == {"better"}
-    assert history.chosen(listed, text="two 2025") == []
+    assert history.chosen(listed, text="two 2025-11") == []
     assert named(history.chosen(listed, text=listed[0].digest[:20].upper())) == named([listed[0]])
 
 
