@@ -31,8 +31,9 @@ def test_a_plan_names_label_groups_and_features_by_the_columns(probe, place):
 def test_a_plan_becomes_an_audit_once_its_model_is_named(probe, place):
     text = probe("plan", "people.csv").stdout
     text = text.replace('"my_package.nets:build"', '"mine:build"').replace('# weights = "model', 'weights = "weights')
-    small = '\n[explain]\nsample = 3\n[attack]\nsample = 10\neps = ["0.1"]\nmethods = [{method = "fgsm"}]\n'
-    (place / "own.toml").write_text(text + small)
+    attack = '[attack]\nsample = 10\neps = ["0.1"]\nmethods = [{method = "fgsm"}]\n'
+    assert "[attack]\n" in text
+    (place / "own.toml").write_text(text.replace("[attack]\n", attack) + "\n[explain]\nsample = 3\n")
     assert probe("audit", "--plan", "own.toml", "--allow-code").exit_code in (0, 1)
 
 
