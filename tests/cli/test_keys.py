@@ -163,8 +163,9 @@ def opened(model, data):
     model, data = open_both(plan, allow_code=True)
     space = data.space
     return repr((
-        model.task, model.part, model.batch_size, model.training is None, model.trainer is None, space.feature_names(data.inputs),
-        space.levels, space.bounds, space.features, data.inputs.tolist(), data.labels.tolist(), data.classes, data.role,
+        model.task, model.part, model.batch_size, model.training is None, model.trainer is None,
+        space.feature_names(data.inputs), space.levels, space.bounds, space.features,
+        data.inputs.tolist(), data.labels.tolist(), data.classes, data.role,
         None if data.groups is None else data.groups.to_dict(), None if data.truth is None else data.truth.tolist(),
         None if data.outliers is None else data.outliers.tolist(),
     ))  # fmt: skip
