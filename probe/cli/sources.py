@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -119,7 +120,12 @@ def _trainer(plan: Plan) -> Callable[..., Any] | None:
         return None
     if plan.model.trainer:
         return adapters.function_of(plan.model.trainer)
-    return zoo.trainer(plan.model.zoo) if plan.model.zoo in zoo.names() else None
+    return partial(_train, plan.model.zoo) if plan.model.zoo in zoo.names() else None
+
+
+def _train(name: str, data: Dataset, seed: int = 0) -> Model:
+    """A model trained as one of the zoo; what trains is loaded only when it is asked, as it takes time and memory."""
+    return zoo.trainer(name)(data, seed)
 
 
 def _tuned(plan: Plan, model: Model) -> Task:
