@@ -6,13 +6,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from probe.attacks.minimal import Shortest
-from probe.attacks.walk import Walk
-from probe.contracts import Aim, Attack
+from probe.attacks.walk import Walk, WalkingAttack
 from probe.method import param
-from probe.model import Model
-from probe.norms import NORMS
-from probe.shapes import Inputs
 from probe.tensors import column
 from probe.threats import Ball, Threat
 
@@ -22,7 +17,7 @@ ASIDE, NEARER = 0.5, 0.25  # shares of points that reach the goal above which st
 
 
 @dataclass(frozen=True, kw_only=True)
-class Boundary(Attack):
+class Boundary(WalkingAttack):
     """Minimal L2 change by a random walk that asks for decisions only (Brendel et al. 2018, arXiv:1712.04248).
 
     It starts as `HopSkipJump` does, at the boundary on the way to a random point that reaches the goal. In each round
@@ -50,24 +45,16 @@ class Boundary(Attack):
         (True, 0.2, True)
     """
 
-    budget: ClassVar[str] = ""
     threat: ClassVar[Threat] = Ball(2.0)
-    queries: ClassVar[str] = "max_queries"
 
-    max_queries: int = param(1000, "queries of each example", low=1)
-    starts: int = param(50, "random points tried as a start", low=1)
     draws: int = param(16, "random points of each round, half of them nearer", low=2)
-    seed: int = param(0, "seed of the random draws", low=0)
 
-    def perturb(self, model: Model, inputs: Inputs, aim: Aim) -> Inputs:
-        shortest = Shortest(self.threat, model.space, inputs, aim)
-        walk = Walk(model, NORMS["l2"], shortest, aim, queries=self.max_queries, seed=self.seed)
-        walk.begin(self.starts)
-        lengths = torch.full((2, len(inputs)), FIRST, dtype=walk.start.dtype, device=inputs.device)
+    def walked(self, walk: Walk) -> None:
+        lengths = torch.full((2, len(walk.start)), FIRST, dtype=walk.start.dtype, device=walk.start.device)
         while True:
             walk.afford(self.draws)
             if not len(walk.rows):
-                return shortest.found
+                return
             near = walk.drawn(self.draws, torch.randn)
             lengths[:, walk.rows] = _round(walk, near, *lengths[:, walk.rows])
 

@@ -2,18 +2,14 @@
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
 
-from probe.attacks.minimal import Shortest
-from probe.attacks.walk import CHUNK, HALVINGS, Walk
-from probe.contracts import Aim, Attack
+from probe.attacks.walk import CHUNK, HALVINGS, Walk, WalkingAttack
 from probe.method import param
-from probe.model import Model
 from probe.norms import NORMS
-from probe.shapes import Inputs
 from probe.tensors import column, parted, spans
 from probe.threats import Ball, Threat
 
@@ -23,7 +19,7 @@ GROWTH = 0.6 ** (-2 / 3)  # by which each round has more draws: the optimum of t
 
 
 @dataclass(frozen=True, kw_only=True)
-class Geoda(Attack):
+class Geoda(WalkingAttack):
     """Minimal change along the normal of the boundary, by decisions (GeoDA, Rahmati et al. 2020, arXiv:2003.06468).
 
     It starts as `HopSkipJump` does, at the boundary on the way to a random point that reaches the goal. In each of a
@@ -52,33 +48,23 @@ class Geoda(Attack):
         (True, 0.21, True)
     """
 
-    budget: ClassVar[str] = ""
-    queries: ClassVar[str] = "max_queries"
-
     norm: Literal["linf", "l2"] = param("l2", "norm of the change")
-    max_queries: int = param(1000, "queries of each example", low=1)
-    starts: int = param(50, "random points tried as a start", low=1)
     rounds: int = param(4, "estimates of the normal, at most; fewer where each would have few draws", low=1)
     frequencies: int = param(
         12, "lowest frequencies of each axis of an image or a series that changes consist of", low=1
     )
-    seed: int = param(0, "seed of the random draws", low=0)
 
     @property
     def threat(self) -> Threat:
         return Ball(NORMS[self.norm].p)
 
-    def perturb(self, model: Model, inputs: Inputs, aim: Aim) -> Inputs:
-        shortest = Shortest(self.threat, model.space, inputs, aim)
-        walk = Walk(model, NORMS[self.norm], shortest, aim, queries=self.max_queries, seed=self.seed)
-        walk.begin(self.starts)
-        axes = model.space.form_of(inputs).near
+    def walked(self, walk: Walk) -> None:
+        axes = walk.space.form_of(walk.start).near
         for draws in self._draws():
             walk.afford(draws + len(FURTHER) + HALVINGS)
             if not len(walk.rows):
                 break
             _round(walk, low_frequencies(walk.drawn(draws, torch.randn), axes, self.frequencies))
-        return shortest.found
 
     def _draws(self) -> list[int]:
         """The draws of each round, so many that every example can pay for all rounds."""

@@ -2,24 +2,20 @@
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
 
-from probe.attacks.minimal import Shortest
-from probe.attacks.walk import CHUNK, HALVINGS, Walk
-from probe.contracts import Aim, Attack
+from probe.attacks.walk import CHUNK, HALVINGS, Walk, WalkingAttack
 from probe.method import param
-from probe.model import Model
 from probe.norms import NORMS
-from probe.shapes import Inputs
 from probe.tensors import column, parted
 from probe.threats import Ball, Threat
 
 
 @dataclass(frozen=True, kw_only=True)
-class HopSkipJump(Attack):
+class HopSkipJump(WalkingAttack):
     """Minimal change by queries of decisions only (Chen et al. 2020, arXiv:1904.02144).
 
     It uses no scores and no gradients, only whether the goal is reached, so it attacks any model. It starts from a
@@ -46,30 +42,20 @@ class HopSkipJump(Attack):
     (True, 0.2, True)
     """
 
-    budget: ClassVar[str] = ""
-    queries: ClassVar[str] = "max_queries"
-
     norm: Literal["linf", "l2"] = param("l2", "norm of the change")
-    max_queries: int = param(1000, "queries of each example", low=1)
-    starts: int = param(50, "random points tried as a start", low=1)
     draws: int = param(
         50, "random changes in the first gradient estimate; in round n, the square root of n times as many", low=2
     )
-    seed: int = param(0, "seed of the random draws", low=0)
 
     @property
     def threat(self) -> Threat:
         return Ball(NORMS[self.norm].p)
 
-    def perturb(self, model: Model, inputs: Inputs, aim: Aim) -> Inputs:
-        shortest = Shortest(self.threat, model.space, inputs, aim)
-        walk = Walk(model, NORMS[self.norm], shortest, aim, queries=self.max_queries, seed=self.seed)
-        walk.begin(self.starts)
+    def walked(self, walk: Walk) -> None:
         rounds = 1
         while len(walk.rows):
             _climb(walk, round(self.draws * math.sqrt(rounds)), rounds)
             rounds += 1
-        return shortest.found
 
 
 def _climb(walk: Walk, draws: int, rounds: int) -> None:

@@ -1,20 +1,50 @@
 """Points at the boundary of a decision, found and kept by queries of decisions only."""
 
+from abc import abstractmethod
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from probe.attacks.minimal import Shortest
-from probe.contracts import Aim
+from probe.contracts import Aim, Attack
 from probe.errors import Unsupported
+from probe.method import param
 from probe.model import Model
-from probe.norms import Norm
+from probe.norms import NORMS, Norm
 from probe.shapes import Inputs
 from probe.tensors import column, generator, parted, wide
+from probe.threats import Ball
 
 HALVINGS = 12  # queries of one bisection at most
 CHUNK = 16  # random changes of each example that are asked about together
+
+
+@dataclass(frozen=True, kw_only=True)
+class WalkingAttack(Attack):
+    """A minimal change by decisions alone: from a random point that reaches the goal to the boundary, and along it."""
+
+    budget: ClassVar[str] = ""
+    queries: ClassVar[str] = "max_queries"
+
+    max_queries: int = param(1000, "queries of each example", low=1)
+    starts: int = param(50, "random points tried as a start", low=1)
+    seed: int = param(0, "seed of the random draws", low=0)
+
+    def perturb(self, model: Model, inputs: Inputs, aim: Aim) -> Inputs:
+        assert isinstance(self.threat, Ball)
+        shortest = Shortest(self.threat, model.space, inputs, aim)
+        norm = next(norm for norm in NORMS.values() if norm.p == self.threat.p)
+        walk = Walk(model, norm, shortest, aim, queries=self.max_queries, seed=self.seed)
+        walk.begin(self.starts)
+        self.walked(walk)
+        return shortest.found
+
+    @abstractmethod
+    def walked(self, walk: "Walk") -> None:
+        """Go on from the boundary, until no example can pay for another round."""
 
 
 class Walk:

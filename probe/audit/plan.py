@@ -11,6 +11,7 @@ from typing import Any
 from probe.audit.asked import PLANTED, READ, Asked, Checks, Judged, asked, measures, surveyed
 from probe.audit.expected import SECTIONS, ids
 from probe.audit.manifest import PlanRecord
+from probe.audit.radii import check_attacks, check_radii, own_radii
 from probe.audit.sections import (
     AboutPlan,
     AttackPlan,
@@ -33,7 +34,7 @@ from probe.errors import PlanError, ProbeError
 from probe.forms import Form, named
 from probe.metrics import Withstood
 from probe.model import Model
-from probe.numbers import BelowLevel, fraction
+from probe.numbers import fraction
 from probe.registry import build, discover, methods
 from probe.task import Task
 
@@ -152,7 +153,7 @@ class Plan(Section):
 
     def radii(self) -> list[tuple[str, ...]]:
         """The radii of each attack that the plan names, ascending: its own, or those of all."""
-        each = [_own_radii(config) or self.attack.eps or () for config in self.attack.methods or ()]
+        each = [own_radii(config) or self.attack.eps or () for config in self.attack.methods or ()]
         return [tuple(sorted(radii, key=fraction)) for radii in each]
 
     def counterfactuals(self) -> list[Any]:
@@ -216,8 +217,8 @@ class Plan(Section):
         return [build(discover(kind), self._seeded(config)) for config in configs or ()]
 
     def _sized(self, config: Config) -> Config:
-        kind, radii = discover("attack").get(str(config.get("method"))), _own_radii(config) or self.attack.eps
-        config = {key: value for key, value in config.items() if key != "eps"} if _own_radii(config) else config
+        kind, radii = discover("attack").get(str(config.get("method"))), own_radii(config) or self.attack.eps
+        config = {key: value for key, value in config.items() if key != "eps"} if own_radii(config) else config
         if kind is None or not radii or kind.budget in config:
             return config
         lacks = any(f.name == kind.budget and f.default is f.default_factory is MISSING for f in fields(kind))
@@ -330,87 +331,8 @@ def _check_methods(plan: Plan) -> None:
             homes = " or ".join(f"[{home}] metrics" for home in READ if measures(type(foreign[0]), home))
             raise PlanError(f"{section}.metrics names {foreign[0].name()}, which belongs to {homes or 'no plan'}")
     _check_asked(plan)
-    _check_looks(plan, attacks)
-    for attack, config in zip(attacks, plan.attack.methods or (), strict=True):
-        if not attack.threat.unit:
-            raise PlanError(
-                f"attack.methods names {attack.name()}, whose changes have no size, and a plan attacks at the budgets "
-                f"attack.eps; run it with `probe attack`"
-            )
-        if attack.budget and attack.budget in config and not _own_radii(config):
-            raise PlanError(
-                f"attack.methods sets {attack.budget} = {config[attack.budget]!r:.60} of {attack.name()}, expected its "
-                f'own radii, as in {{method = "{attack.name()}", eps = ["0.1", "0.2"]}}; without, they are attack.eps'
-            )
-    _check_norms(plan, attacks)
-    try:
-        reach = [float(fraction(eps)) for eps in plan.certify.eps]
-    except BelowLevel as error:
-        raise PlanError(f"certify.eps = {list(plan.certify.eps)!s:.80}, expected {error}") from None
-    except (ValueError, OverflowError):
-        reach = [0.0]
-    if any(eps <= 0 for eps in reach) or len(set(reach)) < len(reach):
-        raise PlanError(
-            f'certify.eps = {list(plan.certify.eps)!s:.80}, expected different radii above 0, such as "0.1"'
-        )
-    _check_radii("attack.eps", plan.attack.eps or ())
-    for attack, config in zip(attacks, plan.attack.methods or (), strict=True):
-        radii = _own_radii(config)
-        _check_radii(f"eps of {attack.name()} in attack.methods", radii)
-        for eps in radii or plan.attack.eps or ():
-            attack.at(eps)  # some count in whole numbers
-
-
-def _check_looks(plan: Plan, attacks: Sequence[Any]) -> None:
-    """Raise PlanError if it is not one share that ends the attacks."""
-    if not plan.attack.until_decided:
-        return
-    if len(attacks) > 1:
-        raise PlanError(
-            f"attack.until_decided ends one attack when its share is decided, and attack.methods names {len(attacks)}; "
-            f'name one, such as methods = ["{attacks[-1].name()}"], or cascade, which is several in one'
-        )
-    if plan.attack.labels:
-        raise PlanError(
-            "attack.until_decided is about the whole answer, and attack.labels names labels to attack alone; "
-            "leave one of the two out"
-        )
-
-
-def _own_radii(config: Mapping[str, Any]) -> tuple[str, ...]:
-    """The radii that a plan gives to an attack alone; empty if it has those of all."""
-    found = config.get("eps")
-    return tuple(found) if isinstance(found, list | tuple) else ()
-
-
-def _check_radii(where: str, radii: Sequence[str]) -> None:
-    try:
-        numbers = [float(fraction(eps)) for eps in radii]
-    except BelowLevel as error:
-        raise PlanError(f"{where} = {list(radii)!s:.80}, expected {error}") from None
-    except (ValueError, OverflowError):
-        raise PlanError(f'{where} = {list(radii)!s:.80}, expected radii such as "8/255" or "0.1"') from None
-    if any(eps <= 0 for eps in numbers) or len(set(numbers)) < len(numbers):
-        raise PlanError(f"{where} = {list(radii)}, expected different radii above 0")
-
-
-def _check_norms(plan: Plan, attacks: Sequence[Any]) -> None:
-    """Raise PlanError if attacks of two norms have radii in common, or two of one norm have different ones."""
-    norms: dict[Any, tuple[Any, tuple[str, ...]]] = {}  # the first attack of each norm, with its own radii
-    for attack, config in zip(attacks, plan.attack.methods or (), strict=True):
-        own = _own_radii(config)
-        first, its = norms.setdefault(attack.threat, (attack, own))
-        if set(its) != set(own):
-            raise PlanError(
-                f"attack.methods gives {first.name()} and {attack.name()} the same norm and different radii; give both "
-                "the same eps = [...], or none: then they are attack.eps"
-            )
-    shared = [attack for attack, own in norms.values() if not own]
-    if len(shared) > 1:
-        raise PlanError(
-            f"attack.methods mixes norms: the radii of {shared[0].name()} and {shared[1].name()} cannot be compared; "
-            f'give one its own, as in {{method = "{shared[1].name()}", eps = ["0.5", "1"]}}'
-        )
+    check_attacks(plan.attack, attacks)
+    check_radii("certify.eps", plan.certify.eps)
 
 
 def _check_asked(plan: Plan) -> None:
