@@ -21,9 +21,11 @@ from probe.tensors import exact, generator, spans
 Rows = Float64[Tensor, "rows numbers"]
 Drawn = Float64[Tensor, "draws numbers"]
 Gains = Float64[Tensor, "coalitions numbers numbers"]
+Presents = Float64[Tensor, "coalitions numbers"]
 
 _RIDGE = 1e-9  # of correlations: columns that are sums of others are no error
 _NEAR = 1e-9  # by which distances differ that are equal but for rounding
+_ENTRIES = 2**22  # numbers that are computed together, 32 MiB
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,21 +36,24 @@ class ConditionalShap(KernelShap):
     child with a pension. Here the value of a coalition is the output where absent features have values that go with the
     present ones. `nearest` takes them from the reference rows that are nearest in the present features, by differences
     in standard deviations of the reference, of token ids by how many are others; all that are as near as the last of
-    them count too. `gaussian` draws them from the normal distribution with mean and covariance of the reference, given
-    the present ones. That suits numbers alone; draws leave the bounds of the space, and are not rounded. All coalitions
-    and examples share the same draws.
+    them count too. `kernel` weighs reference rows by exp(-D^2 / (2 bandwidth^2)) with the paper's distance (section
+    3.3): D^2 is the squared Mahalanobis distance in the present features, by the covariance of the reference, over
+    their number (of those that are no sums of others); the nearest rows that have `share` of the weight are kept.
+    `gaussian` draws absent features from the normal distribution with mean and covariance of the reference, given the
+    present ones; draws leave the bounds of the space, are not rounded, and are the same for all coalitions and
+    examples. Both suit numbers alone.
 
     A feature that the model does not use then has a value where it tells of one that it uses; a feature gets 0 where it
     tells of nothing. Values are in output units and sum to output(input) - mean output(references). They are exact in
     the coalitions, or have standard errors, as those of `KernelShap`; how far few neighbours or draws are from the true
-    distribution is not in these errors. A few hundred reference rows are needed, for `gaussian` more than there are
-    features.
+    distribution is not in these errors. A few hundred reference rows are needed, for `gaussian` and `kernel` more
+    than there are features.
 
     Raises:
         RangeError: if there are fewer coalitions than two per feature, or three with `until_top`; with `interactions`,
             than two per pair of features.
-        Unsupported: if the space has no reference; with `gaussian`, if numbers are missing, a feature is a category, or
-            inputs are token ids.
+        Unsupported: if the space has no reference; with `gaussian` and `kernel`, if numbers are missing, a feature is a
+            category, or inputs are token ids.
 
     >>> import torch
     >>> from probe import Model, Space
@@ -59,13 +64,17 @@ class ConditionalShap(KernelShap):
     tensor([[1., 1.]])
     """
 
-    given: Literal["nearest", "gaussian"] = param("nearest", "where absent features come from, given the present ones")
+    given: Literal["nearest", "kernel", "gaussian"] = param(
+        "nearest", "where absent features come from, given the present ones"
+    )
     neighbours: int = param(10, "of nearest: reference rows; those as near as the last count too", low=1, high=10**6)
+    bandwidth: float = param(0.1, "of kernel: the distance at which a weight has fallen to exp(-1/2)", above=0)
+    share: float = param(0.95, "of kernel: the share of the weight that the rows kept have", above=0, high=1)
     draws: int = param(50, "of gaussian: draws for each coalition, half of them mirrored", low=2, high=10**5)
 
     def attribute(self, model: Model, inputs: Inputs, targets: Labels) -> Inputs | Sampled:
-        if self.given == "gaussian":
-            self._refuse_for_gaussian(model, inputs)
+        if self.given != "nearest":
+            self._refuse_all_but_numbers(model, inputs)
         return super().attribute(model, inputs, targets)
 
     def active(self, model: Model, inputs: Inputs) -> Active:
@@ -77,10 +86,12 @@ class ConditionalShap(KernelShap):
 
     def outputs(self, model: Model, inputs: Inputs, targets: Labels, masks: Presence) -> Values:
         """The mean output of each coalition given its features."""
-        if self.given == "nearest":
-            weigh = _Nearest(model, inputs, masks, self.neighbours)
-            return weighed_values(model, inputs, targets, masks, self.output, weigh)
-        return self._gaussian(model, inputs, targets, masks)
+        if self.given == "gaussian":
+            return self._gaussian(model, inputs, targets, masks)
+        weigh: _Nearest | _Kernel = _Nearest(model, inputs, masks, self.neighbours)
+        if self.given == "kernel":
+            weigh = _Kernel(model, inputs, masks, self.bandwidth, self.share)
+        return weighed_values(model, inputs, targets, masks, self.output, weigh)
 
     def _gaussian(self, model: Model, inputs: Inputs, targets: Labels, masks: Presence) -> Values:
         home = exact(inputs.device)
@@ -110,20 +121,16 @@ class ConditionalShap(KernelShap):
         moved = noise.to(references) * sizes.clamp(min=0).sqrt() @ axes.T
         return references.mean(0) + torch.cat([moved, -moved])
 
-    def _refuse_for_gaussian(self, model: Model, inputs: Inputs) -> None:
+    def _refuse_all_but_numbers(self, model: Model, inputs: Inputs) -> None:
+        asks = f'{self.name()} with given="{self.given}" computes with covariances of numbers'
         if not inputs.is_floating_point():
-            raise Unsupported(
-                f'{self.name()} with given="gaussian" draws numbers, and {model.name} reads {inputs.dtype}; '
-                'set given="nearest"'
-            )
+            raise Unsupported(f'{asks}, and {model.name} reads {inputs.dtype}; set given="nearest"')
         refuse_missing(self, inputs)
         refuse_missing(self, model.space.references(inputs))
         kinds = getattr(model.space.form_of(inputs), "kinds", ())
         if "category" in kinds:
             name = model.space.feature_names(inputs)[kinds.index("category")]
-            raise Unsupported(
-                f'{self.name()} with given="gaussian" draws numbers, and {name!r} is a category; set given="nearest"'
-            )
+            raise Unsupported(f'{asks}, and {name!r} is a category; set given="nearest"')
 
 
 class _Nearest:
@@ -153,12 +160,56 @@ class _Nearest:
         return near / near.sum(2, keepdim=True)
 
 
-def _gains(references: Rows, kept: Presence) -> Gains:
-    """How far each number moves by one that is present, in the regression of all numbers on the present ones."""
+class _Kernel:
+    """How much each reference counts for a coalition: by its Mahalanobis distance in the features that are present."""
+
+    def __init__(self, model: Model, inputs: Inputs, masks: Presence, bandwidth: float, share: float) -> None:
+        home = exact(inputs.device)
+        self.references = model.space.references(inputs).flatten(1).to(home).double()
+        self.inputs = inputs.flatten(1).to(home).double()
+        self.alike, self.spread = _correlations(self.references)
+        self.present = model.space.coordinate_mask(masks.to(inputs.device), inputs[:1]).flatten(1).to(home).double()
+        self.bandwidth, self.share = bandwidth, share
+        few = self.present.shape[1] * self.present.numel() <= _ENTRIES
+        self.inverses = self._inverses(self.present) if few else None
+
+    def __call__(self, rows: slice, some: slice) -> Weighed:
+        away = (self.inputs[rows][:, None] - self.references) / self.spread
+        pairs = away.flatten(0, 1)
+        present = self.present[some]
+        inverses = self._inverses(present) if self.inverses is None else self.inverses[some]
+        distance = present.new_empty(len(present), len(pairs))
+        for part in spans(len(present), max(1, _ENTRIES // pairs.numel())):
+            distance[part] = ((pairs @ inverses[part]) * pairs).sum(2)
+        # As many as are no sums of others: the trace of a projection.
+        count = (inverses * self.alike).sum((1, 2)).round()[:, None]
+        distance = distance.clamp(min=0) / count.clamp(min=1)
+        fallen = (distance / (-2 * self.bandwidth**2)).view(len(present), *away.shape[:2]).transpose(0, 1)
+        # Only ratios count: far from all references the nearest would be rounded to 0 too.
+        weights = (fallen - fallen.amax(2, keepdim=True)).exp()
+        ordered = weights.sort(dim=2, descending=True).values
+        reached = ordered.cumsum(2) >= self.share * ordered.sum(2, keepdim=True) * (1 - _NEAR)
+        last = ordered.gather(2, reached.int().argmax(2, keepdim=True))
+        weights = torch.where(weights >= last * (1 - _NEAR), weights, 0.0)
+        return weights / weights.sum(2, keepdim=True)
+
+    def _inverses(self, present: Presents) -> Gains:
+        """The inverse covariance of the present numbers of each coalition; 0 for the others, and where none varies."""
+        inside = self.alike * present[:, :, None] * present[:, None]
+        return torch.linalg.pinv(inside, rtol=_RIDGE, hermitian=True)
+
+
+def _correlations(references: Rows) -> tuple[Tensor, Tensor]:
+    """Correlations of all numbers, and their standard deviations; 1 for those that do not vary."""
     away = references - references.mean(0)
     spread = away.square().mean(0).sqrt()
     spread = torch.where(spread > 0, spread, 1.0)
-    alike = (away / spread).T @ (away / spread) / len(away)
+    return (away / spread).T @ (away / spread) / len(away), spread
+
+
+def _gains(references: Rows, kept: Presence) -> Gains:
+    """How far each number moves by one that is present, in the regression of all numbers on the present ones."""
+    alike, spread = _correlations(references)
     present = kept.double()
     inside = alike * present[:, :, None] * present[:, None] + torch.diag_embed(1 - present + _RIDGE)
     found = torch.linalg.solve(inside, (alike * present[:, None]).mT).mT

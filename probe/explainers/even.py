@@ -95,7 +95,7 @@ def _fit(drawn: Signs, unseen: Tensor, even: PerPair, ends: PerExample, features
     if len(signs) < terms.shape[1] + SPARE:
         raise RangeError(
             f"{len(one)} interactions of {features} features need {2 * (terms.shape[1] + SPARE)} coalitions at least, "
-            f"and {2 * (len(signs) - 1)} are there; raise KernelShap.coalitions, or form fewer features by "
+            f"and {2 * (len(signs) - 1)} are there; raise coalitions, or form fewer features by "
             "Space(features=...)"
         )
     slopes = torch.linalg.pinv(terms)

@@ -88,7 +88,7 @@ class Regression:
         self.singles = self.root[:, None] * (signs - self.tilt[:, None])
         gram = self.singles.T @ self.singles
         gram = gram + (gram.trace() / signs.shape[1] ** 2 or 1.0)
-        self.slopes = solve(gram, self.singles.T, "raise KernelShap.coalitions")
+        self.slopes = solve(gram, self.singles.T, "raise coalitions")
         columns, shares = (signs[:, :0], signs[:0].T) if self.whole else _triples(signs, self.tilt)
         columns = self.root[:, None] * columns
         alone = columns - self.singles @ (self.slopes @ columns)

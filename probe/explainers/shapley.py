@@ -87,7 +87,7 @@ class KernelShap(Explainer):
 
     def attribute(self, model: Model, inputs: Inputs, targets: Labels) -> Inputs | Sampled:
         if self.interactions and self.until_top:
-            raise RangeError("KernelShap draws for interactions or until values are decided; set until_top=0")
+            raise RangeError(f"{self.name()} draws for interactions or until values are decided; set until_top=0")
         features, home = model.space.feature_count(inputs), exact(inputs.device)
         budget = self.coalitions or (_SMALL if 2**features - 2 <= _SMALL else _DRAWN)
         active = self.active(model, inputs)
@@ -95,6 +95,12 @@ class KernelShap(Explainer):
             found = self._until_decided(model, inputs, targets, active.cpu())
             both = (to_coordinates(part.to(home), model.space, inputs) for part in (found.values, found.errors))
             return Sampled(*both)
+        needed = min(2 * features, 2**features - 2)
+        if budget < needed:
+            raise RangeError(
+                f"{type(self).__name__}.coalitions = {budget} is too few for {features} features; set at least "
+                f"{needed}, or form fewer features by Space(features=...)"
+            )
         masks, weights = (part.to(home) for part in shapley_design(features, budget, self.seed))
         values = self.outputs(model, inputs, targets, masks)
         if len(masks) == 2**features:
@@ -126,8 +132,8 @@ class KernelShap(Explainer):
         looks = [min(max(self.coalitions or 8 * features, 3 * features), self.max_coalitions)]
         if looks[0] < 3 * features:
             raise RangeError(
-                f"KernelShap.max_coalitions = {self.max_coalitions} is too few for {features} features; set at least "
-                f"{3 * features}"
+                f"{type(self).__name__}.max_coalitions = {self.max_coalitions} is too few for {features} features; "
+                f"set at least {3 * features}"
             )
         most = min(self.max_coalitions, 2**features - 2)
         while looks[-1] < most:
@@ -169,12 +175,6 @@ def shapley_design(features: int, budget: int, seed: int) -> tuple[Presence, Wei
     """
     if features == 1 or 2**features - 2 <= budget:
         return _all_coalitions(features)
-    needed = min(2 * features, 2**features - 2)
-    if budget < needed:
-        raise RangeError(
-            f"KernelShap.coalitions = {budget} is too few for {features} features; set at least {needed}, "
-            "or form fewer features by Space(features=...)"
-        )
     return _drawn_coalitions(features, budget // 2, generator(seed, torch.device("cpu")))
 
 
@@ -281,7 +281,7 @@ def _constrained(normal: Tensor, right: PerFeature, total: PerExample, active: A
     unit = torch.eye(len(normal), dtype=normal.dtype, device=normal.device)
     own = torch.where(active[:, :, None] & active[:, None, :], normal, unit)
     ones = active.to(normal.dtype)
-    free, tilt = solve(own, torch.stack([right * ones, ones], dim=-1), "raise KernelShap.coalitions").unbind(-1)
+    free, tilt = solve(own, torch.stack([right * ones, ones], dim=-1), "raise coalitions").unbind(-1)
     # Where no feature is active both sums are 0, and so are the values.
     excess = (free.sum(1) - total) / tilt.sum(1).clamp(min=torch.finfo(tilt.dtype).tiny)
     return free - tilt * excess[:, None]

@@ -7,8 +7,9 @@ import pytest
 import torch
 from torch.testing import assert_close
 
+from probe import Model, Space
 from probe.errors import RangeError
-from probe.explainers import pairs, shapley
+from probe.explainers import KernelShap, pairs, shapley
 from probe.explainers.shapley import shapley_design
 
 
@@ -22,18 +23,23 @@ def test_all_coalitions_are_weighed_by_the_shapley_kernel(features):
         assert weight == pytest.approx(1 if ends else 1 / (comb(features, size) * size * (features - size)))
 
 
+def linear(features):
+    space = Space(reference=torch.zeros(1, features))
+    return Model(forward=lambda x: torch.stack([x.sum(1), 0 * x[:, 0]], 1), space=space)
+
+
 @pytest.mark.parametrize(("features", "needed"), [(4, 8), (9, 18), (15, 30)])
 def test_two_coalitions_of_each_feature_are_needed(features, needed):
     assert len(shapley_design(features, needed, 0)[0]) == needed + 2
     with pytest.raises(RangeError, match=f"coalitions = {needed - 1} is too few for {features} features; .* {needed},"):
-        shapley_design(features, needed - 1, 0)
+        KernelShap(coalitions=needed - 1)(linear(features), torch.ones(1, features))
 
 
 def test_few_features_never_need_more_coalitions_than_there_are():
     masks, _ = shapley_design(3, 6, 0)
     assert len(masks) == 8
     with pytest.raises(RangeError, match="set at least 6"):
-        shapley_design(3, 5, 0)
+        KernelShap(coalitions=5)(linear(3), torch.ones(1, 3))
 
 
 @pytest.mark.parametrize(("features", "pairs"), [(6, 12), (9, 40), (10, 13), (10, 16), (13, 200), (20, 500), (21, 31)])
