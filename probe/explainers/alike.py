@@ -35,9 +35,17 @@ def differs(space: Space, inputs: Inputs, references: References) -> Differs:
 
 
 def numbered(space: Space, references: References) -> Numbers:
-    """For each reference and feature, the index of the first reference with the same value."""
+    """For each reference and feature, the number of its value; those of a feature are numbered as they appear."""
     blocks = _blocks(space, references, references)
-    return torch.cat([(~differs(space, references[rows], references)).int().argmax(1) for rows in blocks])
+    first = torch.cat([_first_same(differs(space, references[rows], references)) for rows in blocks])
+    own = torch.arange(len(references), device=references.device)[:, None]
+    # Counted without gaps, so that many small numbers fit into one word.
+    return ((first == own).cumsum(0) - 1).gather(0, first)
+
+
+def _first_same(differing: Differs) -> Numbers:
+    # The maximum along the last axis is ten times as fast as argmax along the middle one.
+    return (~differing).transpose(1, 2).contiguous().view(torch.uint8).max(2).indices
 
 
 def differs_from_reference(space: Space, inputs: Inputs) -> Active:

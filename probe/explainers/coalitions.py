@@ -93,15 +93,14 @@ def every_subset(features: int) -> Presence:
 
 def subsets(features: int, size: int, chosen: Chosen) -> Presence:
     """The coalitions of one size with the `chosen` ranks in lexicographic order."""
-    left, place = torch.full_like(chosen, size), chosen.clone()
     masks = torch.zeros(len(chosen), features, dtype=torch.bool)
-    for feature in range(features):
-        # Among coalitions with the same prefix, those with this feature come first.
-        after = [comb(features - feature - 1, k - 1) if k else 0 for k in range(size + 1)]
-        with_it = torch.tensor(after)[left]
-        masks[:, feature] = place < with_it
-        place -= torch.where(masks[:, feature], 0, with_it)
-        left -= masks[:, feature].long()
+    left = comb(features, size) - 1 - chosen  # how many coalitions follow
+    for more in range(size, 0, -1):
+        # So many follow those whose next feature has so many features behind it.
+        after = torch.tensor([comb(behind, more) for behind in range(features)])
+        behind = torch.searchsorted(after, left, right=True) - 1
+        masks.scatter_(1, (features - 1 - behind)[:, None], value=True)
+        left = left - after[behind]
     return masks
 
 

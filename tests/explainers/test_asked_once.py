@@ -100,6 +100,13 @@ def test_missing_values_are_equal():
     assert len(kinds.flatten().unique()) == 6
 
 
+def test_values_of_a_feature_are_numbered_without_gaps():
+    rows = torch.tensor([[5.0, 1.0, 7.0], [5.0, 2.0, 7.0], [4.0, 1.0, 7.0], [3.0, 3.0, 7.0]])
+    assert numbered(Space(), rows).tolist() == [[0, 0, 0], [0, 1, 0], [1, 0, 0], [2, 2, 0]]
+    pairs = Space(features=torch.tensor([0, 0, 1]))
+    assert numbered(pairs, rows).tolist() == [[0, 0], [1, 0], [2, 0], [3, 0]]
+
+
 def test_absent_words_are_not_masked_again():
     table = torch.arange(5.0)
     model = Model(
