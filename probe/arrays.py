@@ -134,6 +134,8 @@ def brief(value: Any) -> str:
 
 def remedy(value: Any, name: str, dtype: str) -> str:
     """How to convert what was passed to a tensor called `name` with this `dtype`."""
+    if isinstance(value, str) or (isinstance(value, list | tuple) and any(isinstance(part, str) for part in value)):
+        return "encode texts first, as probe.token_ids and probe.from_csv do"
     if hasattr(value, "to_numpy"):
         kinds = value.dtypes.items() if hasattr(value.dtypes, "items") else [(value.name or "values", value.dtype)]
         if text := [str(column) for column, kind in kinds if kind.kind not in "biuf"]:

@@ -136,10 +136,10 @@ def _complete(table: pd.DataFrame, used: Sequence[str], name: str) -> tuple[NDAr
 
 @dataclass(frozen=True)
 class Texts:
-    """A column of texts, and a function that encodes them as token ids (rows, tokens)."""
+    """A column of texts, and a function that encodes them as token ids (rows, tokens), with sentences about them."""
 
     column: str
-    encode: Callable[[list[str]], Tensor]
+    encode: Callable[[list[str]], tuple[Tensor, tuple[str, ...]]]
     space: Space
 
 
@@ -165,13 +165,14 @@ def texts_from_csv(  # noqa: PLR0913  what can be said of a table's columns
     if empty := int(column.isna().sum()):
         raise DataError(f"column {texts.column!r} of {name} has {empty} empty cells; drop those rows or fill them in")
     answers = answers_of(table, Declared(label=label, task=task, groups=groups, classes=classes), name)
+    ids, said = texts.encode(column.tolist())
     return Dataset(
-        texts.encode(column.tolist()),
+        ids,
         answers.labels,
         groups=answers.groups,
         space=texts.space,
         classes=answers.classes,
         name=name,
         source=name,
-        notices=notices + answers.notices,
+        notices=(*notices, *answers.notices, *(f"{name}, column {texts.column!r}: {told}" for told in said)),
     )

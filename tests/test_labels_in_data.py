@@ -41,9 +41,14 @@ def test_a_csv_file_has_several_labels(tmp_path):
 def test_texts_have_several_labels_or_numbers(tmp_path):
     table = FRAME.assign(text=["one", "two words", "and three words"])
     table.to_csv(tmp_path / "t.csv", index=False)
-    texts = Texts("text", lambda rows: torch.tensor([[len(row.split())] for row in rows]), Space(bounds=(0, 9)))
+    texts = Texts(
+        "text",
+        lambda rows: (torch.tensor([[len(row.split())] for row in rows]), ("3 texts are short",)),
+        Space(bounds=(0, 9)),
+    )
     data = texts_from_csv(tmp_path / "t.csv", texts, label=["warm", "wet"], task=MultiLabel())
     assert (data.labels.tolist(), data.classes, data.inputs.tolist()) == (TRUE, ("warm", "wet"), [[1], [2], [3]])
+    assert data.notices == ("t.csv, column 'text': 3 texts are short",)
     numbers = texts_from_csv(tmp_path / "t.csv", texts, label=["a"], task=Regression())
     torch.testing.assert_close(numbers.labels, torch.tensor([0.1, 0.2, 0.3]))
 

@@ -9,7 +9,7 @@ from probe.adapters.check import check_fit, check_model
 from probe.adapters.estimator import from_estimator
 from probe.adapters.estimator_task import labels_of, task_of
 from probe.adapters.factory import from_factory, function_of
-from probe.adapters.huggingface import from_transformers, token_ids
+from probe.adapters.huggingface import encoded, from_transformers, token_ids
 from probe.adapters.module import from_module
 from probe.adapters.onnx import from_onnx
 from probe.adapters.onnx_told import told, written
@@ -21,6 +21,7 @@ from probe.adapters.weights import load_weights
 __all__ = [
     "check_fit",
     "check_model",
+    "encoded",
     "from_estimator",
     "from_factory",
     "from_module",

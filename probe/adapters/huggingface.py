@@ -10,9 +10,10 @@ from probe.adapters.check import check_model
 from probe.adapters.huggingface_folder import Found, check_numbers, look, no_more_modules_than, read_json
 from probe.adapters.images import MODES, ImageNetwork, Preparation
 from probe.adapters.optional import library
-from probe.adapters.texts import encode, text_model
+from probe.adapters.texts import Encoded, encode, text_model
 from probe.errors import DataError, ProbeError, RangeError, ShapeError, UnsafeError, Unsupported
 from probe.model import Model
+from probe.names import Passed, a_kind
 from probe.task import Classification, MultiLabel, Regression, Task
 
 LENGTH = 64  # default number of tokens, if the network has as many positions
@@ -52,23 +53,35 @@ def from_transformers(folder: str | Path, *, length: int = 0, name: str = "", ta
     return model
 
 
-def token_ids(folder: str | Path, texts: Sequence[str], length: int = 0) -> torch.Tensor:
+def token_ids(folder: Passed[str | Path], texts: Passed[Sequence[str]], length: Passed[int] = 0) -> torch.Tensor:
     """Token ids (texts, length) of texts for the model in a folder, truncated and padded to `length`.
+
+    Raises:
+        DataError: if `texts` are no list of texts, or a file is missing or damaged.
+        RangeError: if the network does not read so many tokens, or the tokenizer itself writes more.
+        Unsupported: if the tokenizer has no padding token, or writes it into texts.
 
     >>> from probe import token_ids  # doctest: +SKIP
     >>> ids = token_ids("saved/my-classifier", ["a fine film", "a poor one"])  # doctest: +SKIP
     """
+    return encoded(folder, texts, length).ids
+
+
+def encoded(folder: Passed[str | Path], texts: Passed[Sequence[str]], length: Passed[int] = 0) -> Encoded:
+    """Token ids as from `token_ids`, and sentences about texts that they do not hold wholly."""
+    if not isinstance(folder, str | Path):
+        raise DataError(f"folder is {a_kind(folder)}, expected the path of one; write token_ids(folder, texts)")
     found = look(Path(folder))  # the config may determine the tokenizer class
     length = _length(found.folder, length)
-    return encode(_open("AutoTokenizer", found.folder), texts, length, str(folder))
+    return encode(_open("AutoTokenizer", found.folder), texts, length, found.folder.name)
 
 
-def _length(folder: Path, asked: int) -> int:
+def _length(folder: Path, asked: Passed[int]) -> int:
     """The number of tokens of a text, at most the positions of the network."""
     most = read_json(folder / "config.json").get("max_position_embeddings")
     most = most if isinstance(most, int) and most > 0 else max(asked, LENGTH)
-    if asked < 0 or asked > most:
-        raise RangeError(f"length = {asked}, and {folder.name} reads from 1 to {most} tokens")
+    if type(asked) is not int or not 0 <= asked <= most:
+        raise RangeError(f"length = {asked!r}, and {folder.name} reads from 1 to {most} tokens")
     return asked or min(LENGTH, most)
 
 

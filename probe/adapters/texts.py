@@ -1,14 +1,16 @@
 """Text classifiers of Hugging Face, as a function of embeddings."""
 
+from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from probe.adapters.check import ROWS, check_model
-from probe.errors import Unsupported
+from probe.errors import DataError, RangeError, Unsupported
 from probe.model import Model
+from probe.names import Passed, a_kind
 from probe.space import Space
 from probe.task import Task
 from probe.tensors import generator
@@ -47,6 +49,7 @@ def text_model(network: Any, tokenizer: Any, task: Task, name: str, length: int)
         Unsupported: if its outputs from embeddings and from ids differ.
     """
     padding, first = _padding(tokenizer, name), _first(tokenizer)
+    _check_padding(tokenizer, padding, name)
     count = network.get_input_embeddings().num_embeddings
     reference = torch.full((1, length), padding)
     reference[:, : len(first)] = first
@@ -60,7 +63,8 @@ def text_model(network: Any, tokenizer: Any, task: Task, name: str, length: int)
         special=(padding, *others),
         reference=reference,
     )
-    rows = _rows(reference, padding, count)
+    left = tokenizer.padding_side == "left"
+    rows = _rows(reference, padding, count, left=left)
     expected = _theirs(network, rows, padding, name)
     for gradual in (True, False):
         text = TextNetwork(network, padding, gradual=gradual).eval()
@@ -68,17 +72,88 @@ def text_model(network: Any, tokenizer: Any, task: Task, name: str, length: int)
             model = Model(forward=text, embed=text.embed, space=space, task=task, name=name)
             check_model(model, rows)
             return model
+    padded = "save its tokenizer with padding_side = 'right' where its answers do not depend on that, or " * left
     raise Unsupported(
         f"{name} answers differently from embeddings than from token ids, as networks do that look for the last word, "
-        "so it cannot be explained word by word; wrap it by probe.from_predict_proba"
+        f"so it cannot be explained word by word; {padded}wrap it by probe.from_predict_proba"
     )
 
 
-def encode(tokenizer: Any, texts: Sequence[str], length: int, name: str) -> Tensor:
-    """Token ids (texts, length), truncated and padded to `length`."""
-    _padding(tokenizer, name)
-    rows = tokenizer(list(texts), padding="max_length", truncation=True, max_length=length)["input_ids"]
-    return torch.tensor(rows, dtype=torch.long)
+class Encoded(NamedTuple):
+    """Texts as token ids."""
+
+    ids: Tensor  # (texts, length)
+    notices: tuple[str, ...]  # what they do not tell of the texts
+
+
+def encode(tokenizer: Any, texts: Passed[Sequence[str]], length: int, name: str) -> Encoded:
+    """Token ids of texts, truncated and padded to `length`.
+
+    Raises:
+        DataError: if they are no list of texts, or one holds the padding token.
+        RangeError: if what the tokenizer adds to every text takes more tokens than that.
+    """
+    padding, listed = _padding(tokenizer, name), _listed(texts)
+    found = tokenizer(listed, padding="max_length", truncation=True, max_length=length)
+    if longer := max(map(len, found["input_ids"])) - length:
+        raise RangeError(
+            f"length = {length} leaves no room beside the tokens that {name} adds to every text; set "
+            f"{length + longer} or more"
+        )
+    ids, there = torch.tensor(found["input_ids"]), torch.tensor(found["attention_mask"]).bool()
+    if (hidden := (there & (ids == padding)).any(1)).any():
+        _check_padding(tokenizer, padding, name)
+        row, token = int(hidden.nonzero()[0]), tokenizer.convert_ids_to_tokens(padding)
+        raise DataError(
+            f"text {row} holds {token!r}, by which the tokenizer of {name} marks absent words; take it out of the text"
+        )
+    return Encoded(ids, _lost(tokenizer, listed, length))
+
+
+def _lost(tokenizer: Any, texts: list[str], length: int) -> tuple[str, ...]:
+    """Sentences about texts that are cut, or that hold no word that the tokenizer knows."""
+    special, unknown = set(tokenizer.all_special_ids), tokenizer.unk_token_id
+    counts, longest = Counter[str](), 0
+    for row in tokenizer(texts, verbose=False)["input_ids"]:
+        words = {token for token in row if token == unknown or token not in special}
+        longest = max(longest, len(row))
+        counts[f"are longer than {length} tokens, and are cut there"] += len(row) > length
+        counts["hold no word"] += not words
+        counts["hold no word that the tokenizer knows"] += words == {unknown}
+    most = f"; the longest has {longest:,}" * (longest > length)
+    return tuple(f"{n:,} of {len(texts):,} texts {what}{most * ('cut' in what)}" for what, n in counts.items() if n)
+
+
+def _listed(texts: Any) -> list[str]:
+    """The texts as a list.
+
+    Raises:
+        DataError: for one text, which would be read letter by letter, and for anything that is no text.
+    """
+    if isinstance(texts, str | bytes) or (not isinstance(texts, Sequence) and not hasattr(texts, "tolist")):
+        raise DataError(f"texts are {a_kind(texts)}, expected a list of texts, such as ['a fine film']")
+    listed = texts.tolist() if hasattr(texts, "tolist") else list(texts)
+    if not listed:
+        raise DataError("texts are an empty list, expected at least one text")
+    for at, text in enumerate(listed):
+        if not isinstance(text, str):
+            raise DataError(f"text {at} is {a_kind(text)}, {text!r:.60}, expected a str; fill it in, or leave it out")
+        if any("\ud800" <= letter <= "\udfff" for letter in text):
+            raise DataError(f"text {at} holds half of a letter (a surrogate); read it again with its own encoding")
+    return listed
+
+
+def _check_padding(tokenizer: Any, padding: int, name: str) -> None:
+    """Raise Unsupported where the padding token also stands in texts, where the model attends to it."""
+    if padding != tokenizer.unk_token_id and padding not in tokenizer("")["input_ids"]:
+        return
+    token = tokenizer.convert_ids_to_tokens(padding)
+    raise Unsupported(
+        f"the tokenizer of {name} pads with {token!r}, which it also writes into texts, so absent words cannot be told "
+        "from present ones; give it another one (tokenizer.add_special_tokens({'pad_token': '[PAD]'}), "
+        "model.resize_token_embeddings(len(tokenizer)), model.config.pad_token_id = tokenizer.pad_token_id), and save "
+        "both"
+    )
 
 
 def _padding(tokenizer: Any, name: str) -> int:
@@ -100,13 +175,14 @@ def _readable(token: str) -> str:
     return token.lstrip("Ġ▁") or token
 
 
-def _rows(reference: Tensor, padding: int, count: int) -> Tensor:
-    """Random texts of growing length."""
+def _rows(reference: Tensor, padding: int, count: int, *, left: bool) -> Tensor:
+    """Random texts of growing length, padded at the side that the tokenizer pads at."""
     random = torch.randint(count, (ROWS, reference.shape[1]), generator=generator(0, torch.device("cpu")))
     random = torch.where(random == padding, (padding + 1) % count, random)
     ends = torch.linspace(1, reference.shape[1], ROWS).long()[:, None]
     rows = torch.where(torch.arange(reference.shape[1]) < ends, random, padding)
-    return torch.where(reference != padding, reference, rows)
+    rows = torch.where(reference != padding, reference, rows)
+    return torch.stack([row.roll(-int(end)) for row, end in zip(rows, ends, strict=True)]) if left else rows
 
 
 @torch.no_grad()

@@ -101,7 +101,7 @@ class Reader:
         names = model.task.names
         return texts_from_csv(
             source.csv,
-            Texts(source.features[0], partial(adapters.token_ids, self.plan.model.transformers), model.space),
+            Texts(source.features[0], partial(adapters.encoded, self.plan.model.transformers), model.space),
             label=list(source.labels),
             task=model.task,
             groups=source.groups,

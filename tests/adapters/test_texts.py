@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from probe import Classification, MultiLabel, Regression, check_model, from_transformers, token_ids
+from probe.adapters import encoded
 from probe.errors import DataError, ProbeError, RangeError, ShapeError, UnsafeError, Unsupported
 from probe.explainers import IntegratedGradients, KernelShap
 from tests.adapters.conftest import bomb
@@ -67,6 +68,88 @@ def test_answers_equal_those_of_transformers_for_any_padding(folder, model, ids)
 
 def test_texts_are_cut_at_the_length(folder):
     assert token_ids(folder, SENTENCES, 5).tolist()[1] == [2, 11, 9, 6, 3]
+
+
+def test_what_the_ids_do_not_hold_of_texts_is_said(folder):
+    """A cut text answers as another text does, and nobody sees it in the ids."""
+    found = encoded(folder, ["film " * 20, "bad", "", " \n", "xyzzy \N{GRINNING FACE}"], 8)
+    assert found.notices == (
+        "1 of 5 texts are longer than 8 tokens, and are cut there; the longest has 22",
+        "2 of 5 texts hold no word",
+        "1 of 5 texts hold no word that the tokenizer knows",
+    )
+    assert encoded(folder, ["a film"], 8).notices == ()
+
+
+@pytest.mark.parametrize(("texts", "message"), [
+    ("good film", r"texts are a str, expected a list of texts, such as \['a fine film'\]"),
+    (7, "texts are an int, expected a list of texts"),
+    ([], "an empty list"),
+    (["good", None], "text 1 is None"),
+    (["good", float("nan")], "text 1 is a float"),
+    ([("good", "film")], "text 0 is a tuple"),
+    ([b"good"], "text 0 is a bytes"),
+    (["good", "\ud800 film"], "text 1 holds half of a letter"),
+    (["good", "a [PAD] film"], r"text 1 holds '\[PAD\]', by which the tokenizer of reviews marks absent words"),
+])  # fmt: skip
+def test_what_is_no_list_of_texts_is_refused_in_one_sentence(folder, texts, message):
+    with pytest.raises(DataError, match=message):
+        token_ids(folder, texts, LENGTH)
+
+
+def test_a_length_that_leaves_no_room_for_words_is_refused(folder):
+    with pytest.raises(RangeError, match=r"length = 1 leaves no room .*; set 2 or more"):
+        token_ids(folder, [""], 1)
+    assert token_ids(folder, [""], 2).tolist() == [[2, 3]]
+    with pytest.raises(RangeError, match="length = '12'"):
+        token_ids(folder, [""], "12")
+
+
+def test_texts_handed_to_a_model_are_told_how_to_become_ids(folder, model):
+    with pytest.raises(ShapeError, match=r"inputs are a list, .* encode texts first, as probe\.token_ids"):
+        model.predict(["good film"])
+    assert model.predict(token_ids(folder, ["good film"], LENGTH)).shape == (1,)
+
+
+def tokenizing(folder, **settings):
+    path = folder / "tokenizer_config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **settings}))
+    return folder
+
+
+@pytest.mark.parametrize("token", ["[SEP]", "[UNK]"])
+def test_padding_that_also_stands_in_texts_is_refused(copied, token):
+    """The network attends to [SEP] at the end of a text: masked as an absent word, it answers otherwise."""
+    import transformers
+
+    tokenizing(copied, pad_token=token)
+    for ask in (lambda: from_transformers(copied), lambda: token_ids(copied, ["good xyzzy"], LENGTH)):
+        with pytest.raises(Unsupported, match=rf"pads with '\{token[:-1]}\]', which it also writes into texts"):
+            ask()
+    tokenizer = transformers.AutoTokenizer.from_pretrained(copied)  # what the message says
+    network = transformers.AutoModelForSequenceClassification.from_pretrained(copied)
+    tokenizer.add_special_tokens({"pad_token": "[PAD]"})
+    network.resize_token_embeddings(len(tokenizer))
+    network.config.pad_token_id = tokenizer.pad_token_id
+    for each in (tokenizer, network):
+        each.save_pretrained(copied)
+    ids = token_ids(copied, SENTENCES, LENGTH)
+    torch.testing.assert_close(from_transformers(copied, length=LENGTH).logits(ids), theirs(copied, ids))
+
+
+@pytest.mark.parametrize(("kind", "answers"), [("Bert", True), ("Roberta", False)])
+def test_a_text_padded_at_the_left_gets_the_answer_of_transformers_or_none(tmp_path, kind, answers):
+    """Roberta numbers the words of a text from its ids, and among embeddings cannot see where it begins."""
+    config = config_of(kind, **TEXT | {"max_position_embeddings": 42, "bos_token_id": 2, "eos_token_id": 3}, **CLASSES)
+    folder = tokenizing(text(tmp_path / "left", config), padding_side="left")
+    ids = token_ids(folder, SENTENCES, LENGTH)
+    assert ids[:, 0].tolist() == [0, 0, 0, 0]
+    if not answers:
+        with pytest.raises(Unsupported, match="save its tokenizer with padding_side = 'right'"):
+            from_transformers(folder, length=LENGTH)
+        tokenizing(folder, padding_side="right")
+        ids = token_ids(folder, SENTENCES, LENGTH)
+    torch.testing.assert_close(from_transformers(folder, length=LENGTH).logits(ids), theirs(folder, ids))
 
 
 def test_the_values_of_integrated_gradients_add_up_and_padding_is_worth_nothing(model, ids):
