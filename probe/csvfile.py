@@ -16,7 +16,7 @@ from typing import Any
 import pandas as pd
 
 from probe.errors import DataError
-from probe.names import a_kind, looks_unknown
+from probe.names import a_kind, looks_unknown, refuse_twins
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 SAMPLE = 200  # records used to detect the dialect
@@ -115,6 +115,7 @@ def read_csv(path: Any, text: Sequence[Hashable] = (), how: Reading = AS_FOUND) 
         )
     if twice := sorted({name for name in header if header.count(name) > 1} - {""}):
         raise DataError(f"{path.name} has {header.count(twice[0])} columns called {twice[0]!r}; rename all but one")
+    refuse_twins(header, path.name)
     if again := _repeated(table, header):
         raise DataError(
             f"row {again} of {path.name} below its header repeats the header, as where two files were joined; delete it"

@@ -15,7 +15,7 @@ from torch import Tensor
 from probe.columns import WHOLE, Column, encode, lost_in_single, names_of, plain, space_of
 from probe.csvfile import unknown_like
 from probe.errors import DataError
-from probe.names import canonical, in_order, listed, nearest, number, shown_apart
+from probe.names import canonical, in_order, listed, nearest, number, refuse_twins, shown_apart
 from probe.odd_cells import dates_among
 from probe.space import Space
 from probe.task import MultiLabel, Regression, Task
@@ -224,6 +224,14 @@ def _check_classes(classes: Sequence[str], texts: NDArray[np.object_], where: st
             )
 
 
+def _alike(levels: Sequence[str]) -> list[str]:
+    """The first levels of a category that may be one, spelled in different ways."""
+    alike: dict[str, list[str]] = defaultdict(list)
+    for level in levels:
+        alike[canonical(level) or level].append(level)
+    return next((same for same in alike.values() if len(same) > 1), [])
+
+
 def _spelled_as(classes: tuple[str, ...], texts: NDArray[np.object_]) -> NDArray[np.object_]:
     """Numbers in the spelling of the classes: 1.0 is the class 1, unless two classes have that value."""
     values = [number(value) for value in classes]
@@ -265,6 +273,7 @@ def with_plain_names(frame: pd.DataFrame, name: str) -> pd.DataFrame:
     names = [called(column) for column in frame.columns]
     if twice := sorted({column for column in names if names.count(column) > 1}):
         raise DataError(f"{name} has {names.count(twice[0])} columns called {twice[0]!r}; rename all but one")
+    refuse_twins(names, name)
     if frame.empty:
         raise DataError(f"{name} has no rows" + " and no columns" * (not names))
     return frame.set_axis(pd.Index(names, dtype=object), axis=1)
@@ -307,6 +316,11 @@ def _of_features(frame: pd.DataFrame, chosen: Sequence[str], columns: Sequence[C
             notices.append(f"{where} has {count:,} empty cells; a missing value is a value of the feature")
         if column.kind == "category" and (date := dates_among(column.levels)):
             notices.append(f"{where} holds dates such as {date}, and each is a category of its own")
+        if column.kind == "category" and (same := _alike([level for level in column.levels if level])):
+            spelled = " and ".join(shown_apart(level, same) for level in same)
+            notices.append(
+                f"{where} spells what may be one value in {len(same)} ways, each a value of its own: {spelled}"
+            )
         values = column.coordinates[:, 0]
         if column.kind == "integer" and len(values) >= FEWEST and np.array_equal(
             np.sort(values), np.arange(len(values)) + values.min()

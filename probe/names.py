@@ -78,6 +78,19 @@ def canonical(text: str) -> str:
     return " ".join("".join(c for c in plain if unicodedata.category(c) != "Cf").split())
 
 
+def refuse_twins(names: Iterable[str], where: str) -> None:
+    """Raise DataError for two columns that nobody can see apart, as who names one cannot know which is taken.
+
+    They differ in spaces, invisible characters or the encoding of accents.
+    """
+    seen: dict[str, str] = {}
+    for name in names:
+        visible = "".join(c for c in unicodedata.normalize("NFC", name) if unicodedata.category(c) != "Cf")
+        first = seen.setdefault(" ".join(visible.split()) or name, name)
+        if first != name:
+            raise DataError(f"{where} has two columns that look the same, {first!a} and {name!a}; rename one")
+
+
 def shown_apart(text: str, others: Iterable[str]) -> str:
     """A text in quotes, with escapes where another one would look the same."""
     twins = sum(unicodedata.normalize("NFC", other) == unicodedata.normalize("NFC", text) for other in others)

@@ -17,6 +17,9 @@ THOUSANDS = re.compile(r"[+-]?[1-9][0-9]{0,2}(,[0-9]{3})+(\.[0-9]*)?")
 PERCENT = re.compile(r"[+-]?[0-9]+([.,][0-9]+)?\s?%")
 MONEY = re.compile(r"[$€£¥]\s?[0-9.,]+|[0-9.,]+\s?[$€£¥]")
 SPACED = re.compile(r"[+-]?[0-9]{1,3}([ _'\u00a0\u2009\u202f\u2019][0-9]{3})+([.,][0-9]*)?")  # 1 234 and 1'234.50
+BRACKETS = re.compile(r"\([0-9]+([.,][0-9]+)*\)")  # as accountants write what is below 0
+QUOTED = re.compile(r"(['\"\u2018\u201c\u00ab`])[+-]?[0-9]+([.,][0-9]+)*['\"\u2019\u201d\u00bb`]")
+HEXADECIMAL = re.compile(r"0[xX][0-9a-fA-F]+")
 MINUS = re.compile(r"[\u2012\u2013\u2212\ufe63\uff0d]\s?[0-9]+([.,][0-9]+)?")
 DATE = re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([ T][0-9:.]+)?.{0,6}|[0-9]{1,2}([./-])[0-9]{1,2}\2[0-9]{2,4}( .*)?")
 
@@ -24,6 +27,9 @@ WRITTEN = {
     "percent": "write 12% as 12",
     "money": "leave out the sign of the currency",
     "spaced": "leave out what stands between thousands",
+    "brackets": "write what is below 0 with a minus sign, (12) as -12",
+    "quoted": "leave out the quotes within cells",
+    "hexadecimal": "write numbers to the base 10",
     "minus": "write the minus sign as -",
     "digits": "write digits as 0 to 9",
 }  # of cells of one kind
@@ -90,6 +96,9 @@ def _looks(cell: str) -> str:
         ("percent", PERCENT),
         ("money", MONEY),
         ("spaced", SPACED),
+        ("brackets", BRACKETS),
+        ("quoted", QUOTED),
+        ("hexadecimal", HEXADECIMAL),
         ("minus", MINUS),
     ):
         if pattern.fullmatch(text):

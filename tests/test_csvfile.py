@@ -126,3 +126,13 @@ def test_a_first_cell_without_a_column_is_said_to_be_taken_for_the_name_of_its_r
     assert table.to_dict("list") == {"a": [1, 2], "b": ["x", "y"]}
     said = repr(names[0] or " ")
     assert ["one cell more than its header" in notice and said in notice for notice in notices] == [True]
+
+
+@pytest.mark.parametrize("other", ["pay ", "pay\N{ZERO WIDTH SPACE}", " pay", "\N{SOFT HYPHEN}pay"])
+def test_columns_that_look_the_same_are_refused(read, other):
+    """Who names the label `pay` leaves its twin among the features, which then tell the answer."""
+    with pytest.raises(DataError, match=r"t\.csv has two columns that look the same, .*; rename one"):
+        read(f"pay,{other},age\n1,2,3\n")
+    with pytest.raises(DataError, match="look the same"):
+        read("caf\u00e9,cafe\u0301\n1,2\n")
+    read("pay,Pay,x\u00b2,x2\n1,2,3,4\n")  # names that anybody can tell apart

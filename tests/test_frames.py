@@ -181,6 +181,15 @@ def test_a_column_of_numbers_with_an_odd_cell_is_refused(csv, message):
         Dataset.from_frame(table, label="y")
 
 
+def test_spellings_of_one_value_of_a_feature_are_told(csv):
+    """A category f and one f with a space are two coordinates, and the model answers unlike for them."""
+    table = pd.DataFrame({"sex": ["f", "m", "f ", "F", "m", "d"], "pay": range(6), "y": [0, 1] * 3})
+    said = "spells what may be one value in 3 ways, each a value of its own: 'F' and 'f' and 'f '"
+    for data in (from_csv(csv(table), label="y"), Dataset.from_frame(table, label="y")):
+        assert [said in notice for notice in data.notices] == [True]
+    assert not from_csv(csv(table[["pay", "y"]]), label="y").notices
+
+
 def test_the_remedy_for_an_odd_cell_works(csv):
     table = pd.DataFrame({"score": ["?", *map(str, range(99))], "y": np.arange(100) % 2})
     for data in (

@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from probe import Classification, Model, MultiLabel, Space, images, squares
+from probe import Classification, Model, MultiLabel, Space, from_npz, images, squares
 from probe.errors import DataError
 from probe.explainers import KernelShap
 
@@ -345,3 +345,18 @@ def test_labels_in_a_column_are_those_of_a_row_and_one_hot_ones_are_not_read_in_
     assert not images.from_npz(path, task=MultiLabel()).notices
     with pytest.raises(DataError, match=r"write labels.argmax\(1\)"):
         images.from_npz(path, task=Classification())
+
+
+@pytest.mark.parametrize(("labels", "said"), [
+    ([0, 5, 10], "11 classes, and no row has 8 of them: 1, 2, 3, 4, 6, ...; if they are names of 3 classes"),
+    ([1, 2, 1], "3 classes, and no row has 1 of them: 0;"),
+    ([0, 1, 1], ""),
+    (["0", "5", "10"], ""),
+])  # fmt: skip
+def test_classes_of_an_npz_without_a_row_are_told(tmp_path, labels, said):
+    """Labels 0, 5 and 10 may be three names; as indices they make eight classes that no row has."""
+    np.savez(tmp_path / "a.npz", inputs=np.zeros((3, 2)), labels=np.array(labels))
+    notices = from_npz(tmp_path / "a.npz").notices
+    assert [said in notice for notice in notices] == [True] * bool(said)
+    named = from_npz(tmp_path / "a.npz", classes=[str(label) for label in sorted(set(labels))])  # as it says
+    assert (named.notices, named.classes[int(named.labels[1])]) == ((), str(labels[1]))

@@ -63,6 +63,9 @@ def test_the_order_of_features_classes_and_categories_can_be_given(path):
         (f"{TABLE}{TABLE}", {"label": "income"}, "row 4 of t.csv below its header repeats the header"),
         ("a,y\n\u22123,0\n\u22124,1\n", {"label": "y"}, "write the minus sign as -"),
         ("a,y\n1\u202f234,0\n2 345,1\n", {"label": "y"}, "leave out what stands between thousands"),
+        ("a,y\n(12),0\n3,1\n(4.5),1\n", {"label": "y"}, r"below 0 with a minus sign, \(12\) as -12"),
+        ("a,y\n'12',0\n\u201c3\u201d,1\n", {"label": "y"}, "leave out the quotes within cells"),
+        ("a,y\n0x1f,0\n0XA,1\n", {"label": "y"}, "write numbers to the base 10"),
         ("a,y\n\u0663,0\n\u0664,1\n", {"label": "y"}, "write digits as 0 to 9"),
     ],
 )

@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from probe.errors import DataError
-from probe.names import TRUTH, same_rows
+from probe.names import TRUTH, refuse_twins, same_rows
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -132,6 +132,7 @@ def attributes(groups: object) -> pd.DataFrame:
     twice = frame.columns[frame.columns.duplicated()]
     if len(twice):
         raise DataError(f"groups has two columns called {twice[0]!r}; rename one")
+    refuse_twins(frame.columns, "groups")
     return frame
 
 

@@ -18,7 +18,7 @@ from probe.features import image_space
 from probe.frames import group_names
 from probe.images.common import LARGEST, Size, refuse_twice
 from probe.images.labels import several, single_true
-from probe.names import in_order, number
+from probe.names import in_order, listed, number
 from probe.space import Space
 from probe.task import MultiLabel, Places, Regression, Task
 
@@ -95,6 +95,8 @@ def from_npz(
     tensor = _resized(_brightness(tensor, path), size)
     columns = {name: arrays[name] for name in named}
     values, indices = _labelled(label, classes, path) if read is None else read(columns, classes, task, path.name)
+    if read is None:
+        notices += _without_rows(values, indices, path.name, named=classes is not None)
     table = {name: arrays[name] for name in keys.groups}
     for name, column in table.items():
         if column.shape != (len(inputs),):
@@ -222,6 +224,18 @@ def _plain(array: NDArray[Any], name: str, path: Path) -> NDArray[Any]:
     if array.dtype.kind == "f" and array.dtype.itemsize > 8:
         return array.astype(np.float64)
     return array.astype(array.dtype.newbyteorder("="), copy=False)
+
+
+def _without_rows(names: Sequence[str], labels: Tensor, file: str, *, named: bool) -> tuple[str, ...]:
+    """A notice of classes without rows, where nobody named them and the largest label says how many there are."""
+    there = torch.bincount(labels, minlength=len(names)) > 0
+    if named or bool(there.all()):
+        return ()
+    some = listed((name for name, one in zip(names, there.tolist(), strict=True) if not one), 5)
+    return (
+        f"the labels of {file} are taken as indices of {len(names)} classes, and no row has {int((~there).sum())} of "
+        f"them: {some}; if they are names of {int(there.sum())} classes, list these in order: classes = [...]",
+    )
 
 
 def _texts(column: NDArray[Any]) -> list[Any]:

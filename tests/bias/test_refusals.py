@@ -57,6 +57,7 @@ def test_groups_and_labels_with_different_indices_are_refused():
     [
         (pd.DataFrame(index=range(4)), "no columns"),
         (pd.DataFrame([list("ab")] * 4, columns=["g", "g"]), "two columns called 'g'"),
+        (pd.DataFrame([list("ab")] * 4, columns=["g", "g "]), "two columns that look the same, 'g' and 'g '"),
         (pd.DataFrame({"g": [1, "1", 2, 2]}), "different groups that both read '1'"),
         (pd.DataFrame({"g": [["a"], ["b"], ["a"], ["b"]]}), "cannot be hashed"),
         (pd.DataFrame({"a": list("xxyy"), "b": list("xyxy"), "a x b": list("xyxy")}), "both called 'a x b'"),
