@@ -237,6 +237,7 @@ def test_segments_follow_the_colours_of_an_image_and_are_features_as_they_come()
     image[0, :, :8], image[2, :, 8:] = 1.0, 1.0
     found = images.segments(image, 4)
     assert found.shape == image.shape
+    assert torch.equal(images.segments(image.numpy(), 4), found)
     assert sorted(set(found.flatten().tolist())) == list(range(int(found.max()) + 1))
     assert not set(found[0, :, :8].flatten().tolist()) & set(found[0, :, 8:].flatten().tolist())
     space = Space(features=found, reference=torch.zeros(1, 3, 16, 16))

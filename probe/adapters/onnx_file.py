@@ -62,10 +62,9 @@ def properties(path: Path) -> dict[str, str]:
     Raises:
         DataError: if it is missing, damaged or too large.
     """
+    content = _content(path)
     try:
-        return {
-            pair.get(KEY, b"").decode(): pair.get(VALUE, b"").decode() for pair in _pairs(_content(path), PROPERTIES)
-        }
+        return {pair.get(KEY, b"").decode(): pair.get(VALUE, b"").decode() for pair in _pairs(content, PROPERTIES)}
     except (ValueError, IndexError) as error:
         raise DataError(f"cannot read {path} as ONNX: {error}") from None
 

@@ -1,5 +1,6 @@
 """Ray: actors that hold a model and are sent batches, and trainings as tasks, on the machines of a Ray cluster."""
 
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -10,8 +11,11 @@ import ray
 from probe.engines import Engine, Outcome
 from probe.engines.crew import Answer, Crew, Holder, Make
 from probe.engines.processes import Processes
+from probe.errors import Unsupported
 
 MOMENT = 0.1  # seconds until what is to be sent is looked at again
+PATIENCE = "RAY_raylet_start_wait_time_s"  # Ray's own environment variable: how long it waits for a node that starts
+LONGER = 300
 
 
 class Ray:
@@ -83,8 +87,26 @@ class _Actor(Holder):
 
 
 def _connected() -> None:
-    if not ray.is_initialized():
+    """Connect to Ray, unless that is done.
+
+    Raises:
+        Unsupported: if no node starts in time, or the cluster of RAY_ADDRESS does not answer.
+    """
+    if ray.is_initialized():
+        return
+    try:
         ray.init(log_to_driver=False, include_dashboard=False)
+    except Exception as error:  # Ray raises a bare Exception where a node is late
+        said = " ".join(str(error).split())[:200].rstrip(". ") or type(error).__name__
+        if address := os.environ.get("RAY_ADDRESS"):
+            raise Unsupported(
+                f"no Ray cluster answered at RAY_ADDRESS={address:.80} ({said}); start it, or unset RAY_ADDRESS to use "
+                "this machine"
+            ) from None
+        raise Unsupported(
+            f"Ray did not start on this machine ({said}); set {PATIENCE}={LONGER} if it is busy, or use the engine "
+            "processes"
+        ) from None
 
 
 def _run(command: tuple[str, ...], environment: dict[str, str]) -> tuple[int | None, str]:

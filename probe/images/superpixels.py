@@ -1,8 +1,10 @@
 """Segments of images by colour and place."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -35,11 +37,12 @@ def featured(space: Space, features: Tensor) -> Space:
     return replace(space, features=features, form=replace(space.form, names=()))
 
 
-def segments(images: Tensor, count: int = 40, *, compactness: float = 10.0) -> Tensor:
+def segments(images: Tensor | npt.NDArray[Any], count: int = 40, *, compactness: float = 10.0) -> Tensor:
     """Number the segments of images that differ in colour and place (SLIC, Achanta et al. 2012): their features.
 
     Args:
-        images: (channels, height, width), or several, (rows, channels, height, width); brightness from 0 to 1.
+        images: (channels, height, width), or several, (rows, channels, height, width), a tensor or an array; brightness
+            from 0 to 1.
         count: about how many segments an image has.
         compactness: how much place counts beside colour; larger makes squarer segments.
 
@@ -60,6 +63,7 @@ def segments(images: Tensor, count: int = 40, *, compactness: float = 10.0) -> T
         DataError: if it is no image, or holds NaN or infinity.
         ProbeError: if scikit-image is not installed.
     """
+    images = torch.as_tensor(images)
     if images.ndim not in (3, 4) or 0 in images.shape:
         raise DataError(f"segments of {tuple(images.shape)}; expected an image (channels, height, width), or several")
     if count < 1:
