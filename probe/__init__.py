@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         token_ids,
     )
     from probe.auditing import audit  # the package is this function too
+    from probe.checkpoint import Checkpoint
     from probe.contracts import Attack, Certificate, Counterfactual, Explainer, Metric, Survey, Trainer, predict
     from probe.dataset import Dataset
     from probe.errors import ProbeError
@@ -73,6 +74,7 @@ _HOME = {
     "Metric": "contracts",
     "Survey": "contracts",
     "Trainer": "contracts",
+    "Checkpoint": "checkpoint",
     "Dataset": "dataset",
     "from_csv": "tables",
     "Classification": "task",
@@ -121,6 +123,7 @@ __all__ = [
     "Attribution",
     "Certificate",
     "Certification",
+    "Checkpoint",
     "Classification",
     "Counterfactual",
     "Counterfactuals",

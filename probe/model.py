@@ -14,6 +14,7 @@ from probe import internals
 from probe.answers import LateCheck, check_answer, check_finite, check_values
 from probe.arrays import Given, Wanted
 from probe.called import Called
+from probe.checkpoint import Checkpoint
 from probe.forms import ByShape, Tokens
 from probe.forward import check_eval_mode, dtype_of, refuse_gradients
 from probe.inputs import checked_inputs
@@ -64,6 +65,7 @@ class Model(Called):
     notices: tuple[str, ...] = ()  # sentences: what was assumed of it, and with what it was compared
     training: tuple[Given, Given] | None = None  # rows that it was trained on, and their labels, where they are known
     trainer: Callable[..., Any] | None = None  # trains models like it, from a Dataset and a seed (`probe.Trainer`)
+    checkpoints: tuple[Checkpoint, ...] = ()  # of its training, in order, where they were kept
     usage: Usage = field(default_factory=Usage)
     meter: Meter | None = field(default=None, repr=False)  # counts for each example, made by `metered`
     late: LateCheck | None = field(default=None, repr=False)  # of its answers, made by `checked_late`
@@ -85,6 +87,7 @@ class Model(Called):
         notices: Passed[tuple[str, ...]] = (),
         training: Passed[tuple[Given, Given] | None] = None,
         trainer: Passed[Callable[..., Any] | None] = None,
+        checkpoints: Passed[tuple[Checkpoint, ...]] = (),
         usage: Passed[Usage | None] = None,
         edits: Passed[tuple[internals.Edits, ...]] = (),
         meter: Passed[Meter | None] = None,
@@ -97,7 +100,7 @@ class Model(Called):
         space = Space() if space is None else space
         fields = {"forward": forward, "space": space, "task": task, "embed": embed, "name": name, "part": part}
         fields |= {"batch_size": batch_size, "notices": notices, "training": training, "edits": edits, "meter": meter}
-        fields |= {"trainer": trainer}
+        fields |= {"trainer": trainer, "checkpoints": checkpoints}
         fields |= {"usage": Usage() if usage is None else usage, "late": late, "recall": recall}
         check_arguments(fields)
         task = task.short(**short) if short else task

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from probe.answers import LateCheck
 from probe.arrays import from_numbers
+from probe.checkpoint import Checkpoint
 from probe.errors import DataError, RangeError, ShapeError
 from probe.inputs import in_order_of
 from probe.metering import Meter, Usage
@@ -44,6 +45,9 @@ def check_arguments(given: Mapping[str, Any]) -> None:
             "write part='logits' or part=0"
         )
     entries(given["notices"], "Model.notices", "('trained in May',)")
+    such = "(Checkpoint(network.state_dict(), rate=0.01),)"
+    for at, kept in enumerate(entries(given["checkpoints"], "Model.checkpoints", such)):
+        require(kept, Checkpoint, f"Model.checkpoints[{at}]", such)
     if given["training"] is not None and not _is_pair(given["training"]):
         raise DataError(
             f"Model.training is {a_kind(given['training'])}, expected a pair of rows and their labels; write "

@@ -20,6 +20,7 @@ from probe.surveys.permutation import PermutationImportance
 from probe.surveys.pick import SubmodularPick
 from probe.surveys.probing import LinearProbe
 from probe.surveys.sobol import SobolIndices
+from probe.surveys.tracin import TracIn
 
 __all__ = [
     "TCAV",
@@ -46,4 +47,5 @@ __all__ = [
     "SobolIndices",
     "SubmodularPick",
     "Temperature",
+    "TracIn",
 ]

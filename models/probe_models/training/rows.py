@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from probe import Dataset
@@ -20,14 +20,20 @@ def split_validation(data: Dataset, part: float) -> tuple[Dataset, Dataset]:
 
     The division is the same for all seeds of training, so that seeds can be compared on the validation rows.
     """
-    count = round(len(data) * part)
-    if count < 1 or count >= len(data):
+    learned, held_out = split_numbers(len(data), part, data.name)
+    return data[learned], data[held_out]
+
+
+def split_numbers(rows: int, part: float, name: str = "data") -> tuple[Tensor, Tensor]:
+    """The numbers of the rows to train on, and of those to choose the best epoch by; see `split_validation`."""
+    count = round(rows * part)
+    if count < 1 or count >= rows:
         raise DataError(
-            f"{data.name} has {len(data)} rows: too few to keep {part:.0%} of them for validation; give more rows, or "
-            "another part: validation=0.5"
+            f"{name} has {rows} rows: too few to keep {part:.0%} of them for validation; give more rows, or another "
+            "part: validation=0.5"
         )
-    order = torch.randperm(len(data), generator=generator(0, torch.device("cpu")))
-    return data[order[count:]], data[order[:count]]
+    order = torch.randperm(rows, generator=generator(0, torch.device("cpu")))
+    return order[count:], order[:count]
 
 
 def batches(rows: int, size: int, min_batch: int = 1) -> list[slice]:
