@@ -194,7 +194,11 @@ class Model(Called):
 
     def passes(self, inputs: Inputs) -> list[slice]:
         """Slices of these rows that go through the model together: `batch_size` at most, or about what suits."""
-        return list((even_spans if self.batch_size is None else spans)(len(inputs), self.rows_per_pass(inputs)))
+        return self.slices(len(inputs), inputs)
+
+    def slices(self, rows: int, like: Inputs, times: int = 1) -> list[slice]:
+        """Slices of so many rows like these, each of at most so many passes, or about."""
+        return list((even_spans if self.batch_size is None else spans)(rows, times * self.rows_per_pass(like)))
 
     def predict(self, inputs: Given) -> Labels:
         """The class that is decided for: the most likely one, or by the threshold."""

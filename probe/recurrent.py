@@ -24,9 +24,8 @@ def differentiable(*forwards: object) -> AbstractContextManager[None]:
     Nothing changes for other networks, or without gradients. The process-wide setting is restored; the network is
     unchanged.
     """
-    if not torch.is_grad_enabled() or not any(
-        _is_recurrent(module) for forward in forwards for module in _modules(forward)
-    ):
+    asked = {id(forward): forward for forward in forwards}.values()
+    if not torch.is_grad_enabled() or not any(_is_recurrent(part) for each in asked for part in _modules(each)):
         return nullcontext()
     return torch.backends.cudnn.flags(enabled=False)
 
@@ -38,8 +37,16 @@ def _is_recurrent(module: nn.Module) -> bool:
 def _modules(forward: object) -> Iterator[nn.Module]:
     """The modules of a forward: itself, or those that a function refers to."""
     if isinstance(forward, nn.Module):
-        return forward.modules()
-    return chain.from_iterable(held.modules() for held in _named(forward) if isinstance(held, nn.Module))
+        return _parts(forward)
+    return chain.from_iterable(_parts(held) for held in _named(forward) if isinstance(held, nn.Module))
+
+
+def _parts(module: nn.Module) -> Iterator[nn.Module]:
+    """A module and all within it. Each pass with gradients looks at them, and torch's own walk is slow."""
+    yield module
+    for part in module._modules.values():
+        if part is not None:
+            yield from _parts(part)
 
 
 def _named(forward: object) -> Iterator[object]:

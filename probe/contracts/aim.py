@@ -108,11 +108,12 @@ def slopes(aims: Sequence[Aim], inputs: Sequence[Inputs]) -> list[Slope]:
 
     They are asked together, in passes of equal size: many rows at once take less time than few rows often.
     """
-    rows, most = sum(map(len, inputs)), aims[0].model.rows_per_pass(inputs[0])
-    if rows <= most:
+    rows = sum(map(len, inputs))
+    passes = len(aims[0].model.slices(rows, inputs[0]))
+    if passes == 1:
         return _slopes(aims, inputs)
     found: list[list[Slope]] = [[] for _ in aims]
-    for part in spans(rows, ceil(rows / ceil(rows / most))):
+    for part in spans(rows, ceil(rows / passes)):
         cuts = [*_cuts(part, [*map(len, inputs)])]
         asked = _slopes([aims[at][cut] for at, cut in cuts], [inputs[at][cut] for at, cut in cuts])
         for (at, _), slope in zip(cuts, asked, strict=True):

@@ -21,7 +21,7 @@ from probe.numbers import BelowLevel, exact
 from probe.results import Perturbation, Prediction
 from probe.shapes import Inputs, PerExample
 from probe.space import Space
-from probe.tensors import parted, spans
+from probe.tensors import parted
 from probe.threats import Threat
 from probe.units import refuse_unit
 
@@ -157,7 +157,7 @@ class Attack(Method, ABC):
         unconfirmed: Tensor | None = None
         todo, _ = parted(done)
         most = int(getattr(self, self.queries)) if self.queries else None
-        for rows in spans(len(todo), self.passes * model.rows_per_pass(inputs)):
+        for rows in model.slices(len(todo), inputs, self.passes):
             chosen = todo[rows]
             with placed(model).checked_late() as late, late.metered(len(chosen), most=most) as metered:
                 part = replace(aim[chosen], model=metered, rows=torch.arange(len(chosen), device=inputs.device))

@@ -226,3 +226,25 @@ def test_random_starts_differ_between_examples_and_follow_from_each_alone(norm):
     same = rows.clone()
     same[1, 0] = 0.0
     assert torch.equal(keys(torch.where(same == 0, -same, same), 0), keys(same, 0)), "-0 is 0"
+
+
+def test_a_first_point_that_reaches_the_goal_to_first_order_is_asked_without_a_gradient(problem):
+    model, weight, x, y = problem
+    worst = margin(model, x, y) - 0.05 * torch.linalg.vector_norm(weight, ord=1)
+    result = PGD(eps=0.05, steps=7)(model, x, y)
+    falls = worst < 0
+    assert 0 < falls.sum() < len(x)
+    assert torch.equal(result.success, falls)
+    assert result.backwards.tolist() == torch.where(falls, 1, 7).tolist()
+    assert result.forwards.tolist() == torch.where(falls, 2 + 2, 2 + 7 + 1).tolist()  # the answers before and after
+
+
+def test_a_first_point_that_only_seems_to_reach_the_goal_goes_on_as_any_other():
+    def forward(inputs: Tensor) -> Tensor:  # steep at the input, flat soon after, and crossed at .8
+        rise = torch.where(inputs < 0.1, 20 * inputs - 3, 10 * inputs.clamp(max=0.1) - 2 + 2.5 * (inputs - 0.1))
+        return torch.cat([torch.zeros_like(rise), rise], 1)
+
+    model, x = Model(forward=forward, space=Space(bounds=(0.0, 2.0))), torch.zeros(1, 1)
+    short = PGD(eps=0.5, steps=3)(model, x, torch.tensor([0]))
+    assert (short.success.item(), short.forwards.item(), short.backwards.item()) == (False, 2 + 3 + 1 + 1, 3)
+    assert PGD(eps=1.2, steps=3)(model, x, torch.tensor([0])).success.item()
