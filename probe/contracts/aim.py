@@ -146,6 +146,6 @@ def _slopes(aims: Sequence[Aim], inputs: Sequence[Inputs]) -> list[Slope]:
     return [(*aim._judged(logits, loss.detach()), gradient) for aim, logits, loss, gradient in parts]
 
 
-def _end_to_end(slopes: Sequence[Slope]) -> Slope:
+def _end_to_end(slopes: Sequence[tuple[Tensor, Tensor, Tensor]]) -> Slope:
     losses, reached, gradients = zip(*slopes, strict=True)
     return torch.cat(losses), torch.cat(reached), torch.cat(gradients)
