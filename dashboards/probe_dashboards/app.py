@@ -79,7 +79,7 @@ def main(offer: Offer) -> None:
     page = st.navigation([home, live, *pages.values()], position="hidden")
     wide = page.url_path in WIDE
     if choice and not wide:
-        _address(choice, top)
+        _address(choice, top, told=page is not live)
     given = _sidebar(found, run, pages, live, wide=wide)
     for bad in broken:
         top.warning(f"{md(bad.folder)} cannot be read: {md(bad.reason)}", icon=":material/broken_image:")
@@ -130,8 +130,8 @@ def _opened(
     return None, None, None
 
 
-def _address(choice: state.Choice, top: DeltaGenerator) -> None:
-    if choice.stale and "run" in st.query_params:
+def _address(choice: state.Choice, top: DeltaGenerator, *, told: bool) -> None:
+    if told and choice.stale and "run" in st.query_params:
         top.warning(md(choice.stale), icon=":material/link_off:")
     elif st.query_params.get("run") != choice.value:
         st.query_params["run"] = choice.value  # The address is a link to this evidence from the start.
@@ -141,7 +141,7 @@ def _address(choice: state.Choice, top: DeltaGenerator) -> None:
 def _live(offer: Offer, pages: dict[str, Page]) -> None:
     page = _screen("lab")
     page.draw(lab.lab(offer), pages)
-    widgets.limits(*page.LIMITS)
+    widgets.limits(*page.limits())
 
 
 def _sidebar(

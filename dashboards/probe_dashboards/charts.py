@@ -25,9 +25,11 @@ LINE = 44  # letters of a line of a title
 SHAPES = ["circle", "square", "triangle-up", "diamond", "triangle-down", "cross", "triangle-right", "triangle-left"]
 
 
-def chart(name: str, bundle: Bundle, ink: str, *keys: str) -> Spec | None:
-    """The chart of a figure, by the same name, colour of text and parameters; none where the figure is only static."""
+def chart(name: str, bundle: Bundle, *keys: str) -> Spec | None:
+    """The chart of a figure, by the same name and parameters; none where the figure is only static."""
     drawn = CHARTS[name](bundle, *keys) if name in CHARTS else None
+    # The colour of the text around the chart: it is drawn anew, and nothing is asked again, when the theme changes.
+    ink = "currentColor"
     text = {"labelColor": ink, "titleColor": ink, "labelFontSize": 13, "titleFontSize": 13, "titleFontWeight": 400}
     look = {"axis": text, "legend": text, "text": {"color": ink}}
     return drawn and drawn | {"config": look, "usermeta": {"embedOptions": {"actions": False}}}

@@ -27,9 +27,9 @@ from probe_dashboards.views import (
 from probe_dashboards.views.flips import attacks_of
 
 
-def svg(name: str, bundle: Bundle, ink: str, *keys: str) -> str:
-    """Draw a figure with a transparent background, its text and axes in the colour `ink`."""
-    return plots.to_svg(FIGURES[name](bundle, *keys), ink=ink)
+def svg(name: str, bundle: Bundle, *keys: str) -> str:
+    """Draw a figure with a transparent background, its text and axes in a colour that suits the theme of the page."""
+    return plots.to_svg(FIGURES[name](bundle, *keys), alone=True)
 
 
 def _input(bundle: Bundle, row: str) -> Axes:

@@ -8,14 +8,13 @@ import pandas as pd
 import streamlit as st
 
 from probe.audit import Bundle
-from probe.palette import INK
 from probe.text import visible
 from probe_dashboards import state
 from probe_dashboards.folding import folded
 from probe_dashboards.views import links, panels, ran, terms
 from probe_dashboards.views.panels import Panel
 from probe_dashboards.views.runs import Folder, Opened
-from probe_dashboards.views.words import md, plained
+from probe_dashboards.views.words import finite, md, plained
 
 SHORT = 100  # rows of a table that are shown without scrolling
 TALL = 320  # height of the numbers behind a panel, in pixels
@@ -25,7 +24,6 @@ INSIDE = "part of the page"  # of the session: its key in the address, while it 
 ZOOMED = "figures that zoom"  # of the session: their names
 SEEN = "terms seen"  # of the session: the terms that the page has used
 LONGEST = 60  # characters of a text that is searched for
-DARK_INK = "#e4e7eb"  # of figures on a dark page
 SHORTCUTS = {"Previous": "Alt+P", "Next": "Alt+N"}  # never a bare key, which speech input would press
 ZOOM = "Ctrl and the wheel zoom in, dragging moves, a double click shows all again."
 
@@ -188,9 +186,8 @@ def figure(opened: Opened, name: str, caption: str, *keys: str, width: int | Lit
     It is static, which a browser draws at once. Where there is a chart of it that can be zoomed, a button asks for
     that; all figures of the name are then charts, as long as the session lasts, and the static one is for print.
     """
-    ink = DARK_INK if st.context.theme.type == "dark" else INK
-    drawn = svg(name, opened.folder, opened.stamp, ink, *keys, _bundle=opened.bundle)
-    chart = zoomable(name, opened.folder, opened.stamp, ink, *keys, _bundle=opened.bundle)
+    drawn = svg(name, opened.folder, opened.stamp, *keys, _bundle=opened.bundle)
+    chart = zoomable(name, opened.folder, opened.stamp, *keys, _bundle=opened.bundle)
     mark, asked = _mark([name, *keys]), name in _asked_for()
     if chart is None and width == "stretch":
         _static(drawn, caption)
@@ -230,19 +227,19 @@ def _asked_for() -> set[str]:
 
 
 @st.cache_data(max_entries=400, ttl=3600, show_spinner=False)
-def svg(name: str, folder: str, stamp: str, ink: str, *keys: str, _bundle: Bundle) -> str:
+def svg(name: str, folder: str, stamp: str, *keys: str, _bundle: Bundle) -> str:
     """A figure as SVG. `folder` and `stamp` are only part of the cache key: a changed audit is drawn again."""
     from probe_dashboards import figures  # loads matplotlib, which the first page does without
 
-    return figures.svg(name, _bundle, ink, *keys)
+    return figures.svg(name, _bundle, *keys)
 
 
 @st.cache_data(max_entries=400, ttl=3600, show_spinner=False)
-def zoomable(name: str, folder: str, stamp: str, ink: str, *keys: str, _bundle: Bundle) -> dict[str, Any] | None:
+def zoomable(name: str, folder: str, stamp: str, *keys: str, _bundle: Bundle) -> dict[str, Any] | None:
     """The chart of a figure that can be zoomed, if there is one. `folder` and `stamp` as in `svg`."""
     from probe_dashboards import charts  # as in `svg`
 
-    return charts.chart(name, _bundle, ink, *keys)
+    return charts.chart(name, _bundle, *keys)
 
 
 def behind(opened: Opened, panel: Panel) -> None:
@@ -305,7 +302,7 @@ def data_table(frame: pd.DataFrame, height: int | None = None) -> None:
     """A large table of foreign text, which can be scrolled."""
     # With a fixed height, a table of a few rows would be filled up with empty ones.
     cut: int | Literal["auto"] = height if height and ROW * (len(frame) + 1) > height else "auto"
-    st.dataframe(plained(frame), hide_index=True, width="stretch", height=cut)
+    st.dataframe(finite(plained(frame)), hide_index=True, width="stretch", height=cut)
 
 
 def listing(frame: pd.DataFrame, alt: str) -> None:

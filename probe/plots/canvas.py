@@ -12,8 +12,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-from probe.palette import INK
+from probe.palette import DARK_INK, INK
 
+# An image is told which theme the page around it has, and is drawn anew when that changes.
+_ALONE = f"svg{{color:{INK}}}@media (prefers-color-scheme:dark){{svg{{color:{DARK_INK}}}}}"
 _SAVING = Lock()  # rc_context changes global state
 _REFERENCE = re.compile(r'(id="|href="#|url\(#)([^"\)]+)')
 
@@ -26,23 +28,25 @@ def new_axes(width: float = 4.6, height: float = 3.2) -> Axes:
     return figure.add_subplot()
 
 
-def to_svg(ax: Axes, *, prefix: str = "", ink: str = "currentColor") -> str:
+def to_svg(ax: Axes, *, prefix: str = "", alone: bool = False) -> str:
     """The figure of these Axes as an <svg> element, byte for byte the same for the same figure.
 
     Args:
         ax: any Axes of the figure.
         prefix: is put before every id, so that a page can hold several figures.
-        ink: the colour of text and axes; by default that of the text around the figure.
+        alone: whether the figure is an image of its own, as in an <img>, which takes no colour from the text around
+            it: text and axes are then dark where the page is light, and light where it is dark.
     """
     buffer = io.StringIO()
     nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
     with _SAVING, rc_context({"svg.hashsalt": "probe", "svg.fonttype": "none"}), _arranged(_figure(ax)) as draw:
         draw(buffer, metadata=nothing)
     text = buffer.getvalue()
-    text = text[text.index("<svg") :].replace(INK.lower(), ink).rstrip()
+    text = text[text.index("<svg") :].replace(INK.lower(), "currentColor").rstrip()
     text = re.sub(r"<!--.*?-->\s*|<metadata>.*?</metadata>\s*", "", text, flags=re.DOTALL)
     text = re.sub(r"font-family: [^;\"]*sans-serif", "font-family: sans-serif", text)
-    return _REFERENCE.sub(rf"\g<1>{prefix}\g<2>", text)
+    text = _REFERENCE.sub(rf"\g<1>{prefix}\g<2>", text)
+    return text.replace(">", f"><style>{_ALONE}</style>", 1) if alone else text
 
 
 def to_png(ax: Axes, dpi: float = 144) -> bytes:

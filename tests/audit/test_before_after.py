@@ -146,8 +146,7 @@ def test_instance_and_report_show_both_on_one_scale(broken):
     assert len({values.limit for pair in drawn for _, values in pair}) == 1
     assert all(np.abs(values.by_feature).sum() == pytest.approx(1) for pair in drawn for _, values in pair)
     before, after = (
-        figures.svg("before_after", broken, "#000000", str(row), "fgsm", eps, "saliency", when)
-        for when in before_after.WHEN
+        figures.svg("before_after", broken, str(row), "fgsm", eps, "saliency", when) for when in before_after.WHEN
     )
     assert before != after
     page = render(broken)

@@ -85,7 +85,7 @@ def test_report_and_viewer_show_what_changes_as_the_form_is_drawn(bundles):
         else:
             assert page.count("<svg") == 4
             assert f"{row.before} becomes {row.after}" in page
-        assert "<svg" in figures.svg("counterfactual", bundle, "#000", slug, str(row.row))
+        assert "<svg" in figures.svg("counterfactual", bundle, slug, str(row.row))
 
 
 @pytest.mark.slow

@@ -159,5 +159,5 @@ def test_a_survey_of_corruptions_is_a_table_in_report_and_viewer(tmp_path):
     assert found.table.loc["brightness"].round(2).tolist() == [0.9, 0.4]
     (figure,) = surveys.section(bundle).blocks
     assert "by severity, the higher the darker" in figure.caption
-    assert "brightness" in figures.svg("survey", bundle, "#000", "corruptions")
-    assert charts.chart("survey", bundle, "#000", "corruptions") is None
+    assert "brightness" in figures.svg("survey", bundle, "corruptions")
+    assert charts.chart("survey", bundle, "corruptions") is None

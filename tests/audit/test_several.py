@@ -202,4 +202,4 @@ def test_calibration_is_reported_for_each_label(bundle):
         assert read[name] == pytest.approx(gap)
     assert render(bundle).count("Reliability diagram of ") == 3
     assert set(performance.bins(bundle, "NA").columns) >= {"Confidence", "n"}
-    assert figures.svg("reliability", bundle, "#000", "tall") != figures.svg("reliability", bundle, "#000", "NA")
+    assert figures.svg("reliability", bundle, "tall") != figures.svg("reliability", bundle, "NA")

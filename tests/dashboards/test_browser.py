@@ -1,12 +1,14 @@
 """The viewer in a real browser, opened by links: cold ones, and as a step from page to page."""
 
+import io
 from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from tests.dashboards.browsers import READY, open_link
+from tests.dashboards.browsers import READY, open_link, until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -79,6 +81,25 @@ def test_hostile_names_are_shown_as_text_in_a_browser(visit):
         ):
             assert seen.page.query_selector_all(selector) == [], (page, selector)
         assert [url for url in seen.requests if "evil" in url] == []
+
+
+def test_figures_and_charts_follow_the_theme_while_the_page_is_open(visit):
+    page = visit("/robustness?run=table~000000000000").page
+    page.get_by_role("button", name="Zoom this figure").first.click()
+    page.locator("[data-testid=stVegaLiteChart]").locator("canvas, svg").first.wait_for(state="attached")
+    page.wait_for_selector(READY)
+    drawn = [page.locator(f"[data-testid={name}]:visible").first for name in ("stVegaLiteChart", "stImage")]
+    for scheme, paper in {"light": 255, "dark": 23}.items():
+        page.emulate_media(color_scheme=scheme)
+        for each in drawn:
+            until(lambda each=each, paper=paper: _contrast(each, paper) > 170)
+
+
+def _contrast(drawn, paper):
+    """How far the brightness of text, which has no hue, is from that of the page."""
+    pixels = np.asarray(Image.open(io.BytesIO(drawn.screenshot())).convert("RGB")).astype(int)
+    grey = pixels[np.ptp(pixels, axis=2) < 12]
+    return np.abs(grey - paper).max()
 
 
 def test_the_next_example_is_in_the_address_and_back_returns_to_the_last(visit, bundles):

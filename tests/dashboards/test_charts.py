@@ -13,7 +13,6 @@ from tests.test_regression import audited
 
 __all__ = ["audited", "show"]
 
-INK = "#123456"
 SHOWN = {"values", "domain", "title", "alt"}  # the places of a chart that are shown as text
 
 
@@ -54,7 +53,7 @@ def points(chart, kind):
 def test_every_chart_is_json_with_one_zoom_and_its_figure_is_drawn_too(bundles, kind):
     bundle = getattr(bundles, kind)
     for name, *keys in every(bundle):
-        chart = charts.chart(name, bundle, INK, *keys)
+        chart = charts.chart(name, bundle, *keys)
         assert name in figures.FIGURES
         text = json.dumps(chart, allow_nan=False)
         assert text.count('"bind": "scales"') == 1, name
@@ -67,7 +66,7 @@ def test_a_survey_of_the_values_of_a_feature_is_a_curve_in_their_order_and_one_o
     found = proofs.surveys(bundles.proofs)
     assert found["course"].places == (60.0, -2.5, 20.0, 1000.0)
     assert not found["importance"].places
-    chart = charts.chart("survey", bundles.proofs, INK, "course")
+    chart = charts.chart("survey", bundles.proofs, "course")
     drawn = points(chart, "line")
     assert [each["x"] for each in drawn] == list(found["course"].places)
     assert [each["y"] for each in drawn] == [row.value for row in found["course"].rows]
@@ -80,19 +79,19 @@ def test_a_survey_of_the_values_of_a_feature_is_a_curve_in_their_order_and_one_o
 
 def test_a_chart_has_the_numbers_of_its_table(bundles):
     numbers = robustness.table(bundles.table, "attack")
-    drawn = points(charts.chart("curves", bundles.table, INK, "attack"), "point")
+    drawn = points(charts.chart("curves", bundles.table, "attack"), "point")
     assert [(each["series"], each["x"], each["y"], each["low"], each["high"]) for each in drawn] == [
         tuple(line) for line in numbers[["attack", "eps", "robust_accuracy", "low", "high"]].itertuples(index=False)
     ]
     groups = bias.rates(bundles.table, "sex-x-race", "tpr")
-    drawn = points(charts.chart("forest", bundles.table, INK, "sex-x-race", "tpr"), "rule")
+    drawn = points(charts.chart("forest", bundles.table, "sex-x-race", "tpr"), "rule")
     assert [each["few"] for each in drawn] == list(groups["small"]), "small groups are drawn apart"
     assert np.array_equal([each["low"] for each in drawn], groups["low"])
 
 
 def test_text_of_a_bundle_is_only_a_value_of_a_chart(bundles):
     """Expressions, fields, formats, links and images of a chart are constants."""
-    found = [(name, charts.chart(name, bundles.hostile, INK, *keys)) for name, *keys in every(bundles.hostile)]
+    found = [(name, charts.chart(name, bundles.hostile, *keys)) for name, *keys in every(bundles.hostile)]
     texts = ("script", "evil.example", "frac{1}{0}", "trust me", "drowssap", "xxxxx")
 
     def walk(name, part, key=""):
@@ -115,7 +114,7 @@ def test_text_of_a_bundle_is_only_a_value_of_a_chart(bundles):
 
 
 def test_a_chart_names_every_curve_apart_by_colour_line_and_shape(bundles):
-    chart = charts.chart("curves", bundles.table, INK, "attack")
+    chart = charts.chart("curves", bundles.table, "attack")
     line, point = (next(each for each in chart["layer"] if each["mark"]["type"] == kind) for kind in ("line", "point"))
     for encoding in (line["encoding"]["color"], line["encoding"]["strokeDash"], point["encoding"]["shape"]):
         used = [json.dumps(each) for each in encoding["scale"]["range"]]
@@ -124,16 +123,16 @@ def test_a_chart_names_every_curve_apart_by_colour_line_and_shape(bundles):
 
 def test_a_chart_of_very_many_points_is_left_to_the_static_figure(bundles, monkeypatch):
     metric = next(iter(charts.quality.metrics(bundles.table)))
-    assert charts.chart("spread", bundles.table, INK, metric) is not None
+    assert charts.chart("spread", bundles.table, metric) is not None
     monkeypatch.setattr(charts, "MOST", 3)
-    assert charts.chart("spread", bundles.table, INK, metric) is None
+    assert charts.chart("spread", bundles.table, metric) is None
 
 
 def test_a_chart_of_errors_counts_every_row(audited):
     bundle = audited[1]
-    drawn = points(charts.chart("errors", bundle, INK, "any"), "bar")
+    drawn = points(charts.chart("errors", bundle, "any"), "bar")
     assert sum(each["y"] for each in drawn) == len(charts.reading.errors(bundle, ""))
-    assert len(points(charts.chart("predicted", bundle, INK, "any"), "point")) == len(charts.reading.errors(bundle, ""))
+    assert len(points(charts.chart("predicted", bundle, "any"), "point")) == len(charts.reading.errors(bundle, ""))
 
 
 def test_the_steps_of_a_row_lead_from_one_output_to_the_other_and_all_rows_have_a_dot_for_each_feature(
@@ -143,12 +142,12 @@ def test_the_steps_of_a_row_lead_from_one_output_to_the_other_and_all_rows_have_
     row = int(instance.rows(bundle)[0])
     monkeypatch.setattr(together, "ends", lambda *_: (start, start + values.sum()))
     values = explained.by_feature(bundle, row, method)
-    chart = charts.chart("waterfall", bundle, INK, str(row), method)
+    chart = charts.chart("waterfall", bundle, str(row), method)
     bars = points(chart, "bar")
     assert np.allclose([each["end"] - each["x"] for each in bars[::-1]], values[explained.order(bundle, row)][::-1])
     assert [bars[-1]["x"], bars[0]["end"]] == pytest.approx([start, start + values.sum()])
     assert [each["end"] for each in bars[1:]] == pytest.approx([each["x"] for each in bars[:-1]])
-    dots = points(charts.chart("beeswarm", bundle, INK, method), "point")
+    dots = points(charts.chart("beeswarm", bundle, method), "point")
     found = together.swarm(bundle, method).values
     assert sorted(each["x"] for each in dots) == pytest.approx(sorted(found.ravel()))
     assert {each["row"] for each in dots} == {str(row) for row in instance.rows(bundle)}
@@ -186,7 +185,7 @@ def zooms(page):
 
 def test_the_curves_of_all_methods_share_a_chart_with_those_of_random_orders(bundles):
     found = reading.curves(bundles.table, "deletion")
-    chart = charts.chart("moved", bundles.table, INK, "deletion")
+    chart = charts.chart("moved", bundles.table, "deletion")
     own, random, _ = (layer["data"]["values"] for layer in chart["layer"])
     for name, each in found.items():
         drawn = [(point["x"], point["y"]) for point in own if point["series"] == name]
@@ -194,5 +193,5 @@ def test_the_curves_of_all_methods_share_a_chart_with_those_of_random_orders(bun
     distinct = {np.round(each["random"].to_numpy(), 9).tobytes() for each in found.values()}
     assert len({point["series"] for point in random}) == len(distinct), "one that methods share is drawn once"
     assert {point["y"] for point in random} <= {value for each in found.values() for value in each["random"]}
-    one = charts.chart("moved", bundles.table, INK, "deletion", str(bundles.table.arrays("instances")["rows"][0]))
+    one = charts.chart("moved", bundles.table, "deletion", str(bundles.table.arrays("instances")["rows"][0]))
     assert one["layer"][0]["data"]["values"] != own

@@ -4,13 +4,28 @@ import pytest
 from probe_dashboards.views.lab import attacks, explanations, inputs
 
 import probe
+from probe.lab import Answer
 from probe.lab.offering import offered
 from tests.lab.subjects import FORMS, opened
 
 
 def test_lengths_are_named_as_norms_and_counts_by_what_is_counted():
-    assert inputs.lengths({"lengths": {"linf": 0.5, "l2": 1.25, "l1": None}}) == "L\N{INFINITY} 0.5, L2 1.25"
-    assert inputs.lengths({"lengths": {"words": 2}}) == "2 words"
+    assert inputs.lengths({"linf": 0.5, "l2": 1.25, "l1": None}) == "L\N{INFINITY} 0.5, L2 1.25"
+    assert inputs.lengths({"words": 2}) == "2 words"
+
+
+def test_a_change_is_measured_in_what_the_budget_counts_and_as_the_budget_is_written():
+    def said(threat, **step):
+        return attacks.measured(Answer({"threat": threat, "steps": [step]}, {}), 0)
+
+    flipped = {"eps": "2", "length": 1.0, "lengths": {"linf": 1.0, "l2": 2**0.5}}
+    assert said({"unit": "edge", "counted": True, "axis": ""}, **flipped) == "1 edge, L\N{INFINITY} 1, L2 1.41"
+    words = {"eps": "2", "length": 2.0, "lengths": {"words": 2.0}}
+    assert said({"unit": "word", "counted": True, "axis": ""}, **words) == "2 words"
+    ball, pixels = {"unit": "radius", "counted": False, "axis": "linf"}, {"linf": 12 / 255, "l2": 1.0}
+    assert said(ball, eps="12/255", length=12 / 255, lengths=pixels) == "L\N{INFINITY} 12/255, L2 1"
+    assert said(ball, eps="0.1", length=0.1, lengths={"linf": 0.1}) == "L\N{INFINITY} 0.1"
+    assert said(ball, eps=None, length=0.1, lengths={"linf": 0.1}) == "L\N{INFINITY} 0.1"
 
 
 @pytest.mark.parametrize(

@@ -104,7 +104,7 @@ def test_all_charts_of_an_example_have_one_order(bundles):
     from probe_dashboards import figures
 
     for method in ("saliency", "lime"):
-        drawn = figures.svg("explained", bundles.table, "#123456", str(row), method)
+        drawn = figures.svg("explained", bundles.table, str(row), method)
         assert re.findall(rf">({'|'.join(names)})</text>", drawn) == expected
 
 

@@ -54,7 +54,7 @@ def test_steps_lead_from_the_output_without_the_features_to_that_of_the_row(tmp_
     assert list(together.promising(bundle, 0)) == [IG]
     drawn = figures.FIGURES["waterfall"](bundle, "0", IG)
     assert drawn.patches[0].get_x() + drawn.patches[0].get_width() == pytest.approx(together.ends(bundle, 0, IG)[1])
-    bars = charts.chart("waterfall", bundle, "#123456", "0", IG)["layer"][0]["data"]["values"]
+    bars = charts.chart("waterfall", bundle, "0", IG)["layer"][0]["data"]["values"]
     assert bars[0]["end"] == pytest.approx(together.ends(bundle, 0, IG)[1])
     assert render(bundle).count("Steps of integrated gradients from the output") == 4
 

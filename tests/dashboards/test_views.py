@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 import tomllib
@@ -262,10 +263,10 @@ def test_drawing_figures_leaves_no_open_figure(bundles):
         ("curves", ("attack",)),
         ("reliability", ()),
     ):
-        assert figures.svg(name, bundles.image, "#123456", *keys).startswith("<svg")
+        assert figures.svg(name, bundles.image, *keys).startswith("<svg")
     row = str(instance.rows(bundles.table)[0])
     for name, keys in (("explained", (row, "lime")), ("curves", ("sex",)), ("forest", ("sex-x-race", "tpr"))):
-        assert figures.svg(name, bundles.table, "#123456", *keys).startswith("<svg")
+        assert figures.svg(name, bundles.table, *keys).startswith("<svg")
     assert not _pylab_helpers.Gcf.figs
 
 
@@ -306,3 +307,22 @@ def test_standard_errors_of_a_bundle_stand_beside_the_values_and_on_the_bars(bun
     np.testing.assert_allclose(drawn.errors, np.abs(drawn.by_feature) / 4)
     ax = instance.drawer(bundle).explained(instance.example(bundle, row), drawn)
     assert len(ax.collections[0].get_segments()) == (drawn.by_feature[list(drawn.top)] != 0).sum()
+
+
+def test_a_number_without_end_is_written_as_a_sign_and_stays_a_number():
+    from probe_dashboards.views.words import finite
+
+    plain = pd.DataFrame({"threshold": [0.5, 0.25], "n": [1, 2]})
+    assert finite(plain) is plain
+    ends = pd.DataFrame({"threshold": [np.inf, -np.inf, -0.123456, np.nan], "n": [1, 2, 3, 4], "name": list("abcd")})
+    shown = finite(ends)
+    assert shown.data is ends
+    cells = re.findall(r"<td[^>]*col0[^>]*>(.*?)</td>", shown.to_html())
+    assert cells == ["\N{INFINITY}", "\N{MINUS SIGN}\N{INFINITY}", "\N{MINUS SIGN}0.1235", ""]
+
+
+def test_the_numbers_of_a_roc_curve_are_shown_with_a_sign_for_what_has_no_end(bundles):
+    from probe_dashboards.views.words import finite, plained
+
+    shown = finite(plained(reading.roc(bundles.table, "", ">50K")))
+    assert "\N{INFINITY}" in shown.to_html()

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from probe import plots
 from probe.formatting import radius
+from probe.palette import DARK_INK, INK
 from probe.plots.style import safe_label
 from probe.statuses import STATUSES
 
@@ -91,6 +92,14 @@ def test_figures_drawn_in_sixteen_threads_equal_those_of_one():
         together = list(pool.map(lambda name: plots.to_svg(FIGURES[name]()), names))
     assert together == [alone[name] for name in names]
     assert dict(mpl.rcParams) == before
+
+
+def test_the_ink_of_a_figure_is_that_of_the_text_around_it_and_of_an_image_that_of_the_theme():
+    inside, alone = (plots.to_svg(FIGURES["bars"](), alone=alone) for alone in (False, True))
+    assert INK not in inside.upper()
+    assert "currentColor" in inside
+    assert re.sub("<style>svg.*?</style>", "", alone) == inside
+    assert re.findall("#[0-9A-F]{6}", alone.split("</style>")[0]) == [INK, DARK_INK]
 
 
 def test_foreign_names_in_figures_are_plain_text():

@@ -1,16 +1,19 @@
 """How numbers, statuses and foreign text are written."""
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from probe import formatting
 from probe.audit.spreadsheet import harmless
-from probe.formatting import NOT_MEASURED, Measured, Unit
+from probe.formatting import MINUS, NOT_MEASURED, Measured, Unit, digits
 from probe.statuses import STATUSES, UNKNOWN
 from probe.text import visible
+
+if TYPE_CHECKING:
+    from pandas.io.formats.style import Styler
 
 JOINER = "\N{WORD JOINER}"
 NO_BREAK = "\N{NO-BREAK SPACE}"
@@ -84,3 +87,18 @@ def plained(frame: pd.DataFrame) -> pd.DataFrame:
     """A table of foreign text for st.dataframe, which shows text as it is and can export to a spreadsheet."""
     table = frame.map(lambda cell: harmless(visible(cell)) if isinstance(cell, str) else cell)
     return table.rename(columns=lambda name: harmless(visible(name)))
+
+
+def finite(frame: pd.DataFrame) -> "pd.DataFrame | Styler":
+    """A table for st.dataframe, which would write "Infinity" where a number has no end; its numbers stay numbers."""
+    numbers = frame.select_dtypes("float").columns
+    if not np.isinf(frame[numbers].to_numpy(dtype=float)).any():
+        return frame
+    return frame.style.format(_written, subset=list(numbers))
+
+
+def _written(value: Any) -> str:
+    if np.isnan(value):
+        return ""
+    size = "\N{INFINITY}" if np.isinf(value) else digits(abs(value), 4)
+    return f"{MINUS}{size}" if value < 0 else size

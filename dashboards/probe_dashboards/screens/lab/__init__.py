@@ -13,11 +13,23 @@ from probe_dashboards.screens.lab.asked import Asked
 from probe_dashboards.views.lab import methods
 from probe_dashboards.views.words import md
 
-LIMITS = (
-    "What is shown here holds for one input; an audit says how it is over all of them, with intervals.",
-    "An explanation says what a method found, not why the model learned it; its quality is shown beside it.",
-    "That this attack changed nothing does not show that no other could.",
-)
+ONE = "What is shown here holds for one input; an audit says how it is over all of them, with intervals."
+LIMITS = {
+    "explain": (
+        ONE,
+        "An explanation says what a method found, not why the model learned it; its quality is measured below it.",
+    ),
+    "attack": (ONE, "That this attack changed nothing does not show that no other could."),
+    "what-if": (
+        ONE,
+        "The model answers any input it can be sent, also one that is like none it was trained on.",
+        "A change here is of the input alone: in the world, what depends on it would change too.",
+    ),
+    "audit": (
+        "An audit tests what its plan asks for, and nothing else.",
+        "How long it takes is estimated from a few inputs, on this machine as busy as it is now.",
+    ),
+}
 VIEWS = {
     "explain": ("Explain", explaining.draw),
     "attack": ("Attack", attacking.draw),
@@ -46,6 +58,11 @@ def draw(lab: Lab, pages: Mapping[str, Any]) -> None:
     row = choosing.row(asked)
     if row is not None and choosing.answered(asked, row):
         VIEWS[view][1](asked, row)  # type: ignore[operator]  # those of a row take one
+
+
+def limits() -> Sequence[str]:
+    """What the view in the address does not show."""
+    return LIMITS[state.choose("view", st.query_params.get("view"), list(VIEWS)).value]
 
 
 def _chosen(lab: Lab) -> str:

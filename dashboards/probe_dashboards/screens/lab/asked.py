@@ -12,13 +12,11 @@ from matplotlib.axes import Axes
 
 from probe import plots
 from probe.lab import Answer, Source
-from probe.palette import INK
 from probe.text import visible
 from probe_dashboards import state
 from probe_dashboards.lab import Lab
 from probe_dashboards.views.lab import answers, inputs, methods
 from probe_dashboards.views.words import md
-from probe_dashboards.widgets import DARK_INK
 
 
 @dataclass(frozen=True)
@@ -61,18 +59,16 @@ class Asked:
 
 def figure(asked: Asked, part: str, given: Sequence[Any], caption: str, width: int) -> None:
     """What the drawer's method `part` draws, with a caption that is its text for those who cannot see it."""
-    ink = DARK_INK if st.context.theme.type == "dark" else INK
-    drawn = _svg(
-        part, fingerprint(asked.described["form"], *given), ink, _draw=partial(getattr(asked.drawer, part), *given)
-    )
+    seen = fingerprint(asked.described["form"], *given)
+    drawn = _svg(part, seen, _draw=partial(getattr(asked.drawer, part), *given))
     with st.container(width=width):
         st.image(drawn, caption=md(caption), width="stretch", alt=visible(caption))
 
 
 @st.cache_data(max_entries=200, ttl=3600, show_spinner=False)
-def _svg(part: str, seen: str, ink: str, _draw: Callable[[], Axes]) -> str:
+def _svg(part: str, seen: str, _draw: Callable[[], Axes]) -> str:
     """A figure as SVG, drawn once for what it shows: each step of a slider runs the whole page again."""
-    return plots.to_svg(_draw(), ink=ink)
+    return plots.to_svg(_draw(), alone=True)
 
 
 def fingerprint(*given: Any) -> str:

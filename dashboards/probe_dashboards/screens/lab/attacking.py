@@ -9,7 +9,7 @@ from probe.lab import Answer
 from probe_dashboards import forms, widgets
 from probe_dashboards.screens.lab import explaining, keeping
 from probe_dashboards.screens.lab.asked import Asked, Row, before_and_after, code, figure, unsuited
-from probe_dashboards.views.lab import attacks, commands, explanations, inputs, methods, settings
+from probe_dashboards.views.lab import attacks, commands, explanations, methods, settings
 from probe_dashboards.views.words import as_label, md
 
 AGAINST = {"label": "the true label", "answer": "the answer that it gives"}
@@ -86,14 +86,8 @@ def _shown(asked: Asked, answer: Answer, title: str, explainer: str) -> None:
         )
         at = int(chosen)
     st.markdown(attacks.outcome(answer, at))
-    measured = inputs.lengths(steps[at])
-    st.caption(
-        md(
-            f"The attack was run on {answer.record['against']}. Measured change: {measured}."
-            if measured
-            else f"The attack was run on {answer.record['against']}."
-        )
-    )
+    change = attacks.measured(answer, at)
+    st.caption(md(f"Attacked as {answer.record['against']}.{f' Measured change: {change}.' if change else ''}"))
     drawer = asked.drawer
     before, after, moved = attacks.pair(drawer, answer, at)
     if not moved.any():

@@ -70,7 +70,7 @@ def _outcome(asked: Asked, row: Row, explainer: str, title: str) -> None:
         return
     st.markdown(edits.outcome(answer))
     widgets.table(edits.changes(answer.record["changed"]), "What was edited")
-    if said := inputs.lengths(answer.record):
+    if said := inputs.lengths(answer.record["lengths"]):
         st.caption(md(f"Distance from the input: {said}."))
     widgets.table(edits.beside(answer), "The answer before and after")
     if explainer:

@@ -95,6 +95,17 @@ def outcome(answer: Answer, at: int) -> str:
     )
 
 
+def measured(answer: Answer, at: int) -> str:
+    """How long the change at a budget is: what the budget counts, or the budget's norm as the budget is written."""
+    step, threat = answer.record["steps"][at], answer.record["threat"]
+    found, many = dict(step["lengths"]), step["length"]
+    if threat.get("counted") and many is not None:
+        found.pop(f"{threat['unit']}s", None)
+        found = {threat["unit"] if many == 1 else f"{threat['unit']}s": many, **found}
+    parts = (step["eps"] or "").partition("/")[2]
+    return inputs.lengths(found, {norm(threat.get("axis") or ""): fraction(parts)} if parts else {})
+
+
 def pair(drawn: plots.Drawer, answer: Answer, at: int) -> tuple[plots.Example, plots.Example, Any]:
     """The input before and after, and how far each feature moved."""
     step = answer.record["steps"][at]

@@ -1,6 +1,7 @@
 """An input that the lab answered about, as it is drawn and read."""
 
 from collections.abc import Mapping
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -51,10 +52,19 @@ def cells(drawn: plots.Drawer, answer: Answer) -> pd.DataFrame:
     )
 
 
-def lengths(told: Mapping[str, Any]) -> str:
-    """The measured lengths of a change: norms by their names, and what is counted."""
-    said = [(visible(name), written(value)) for name, value in told["lengths"].items() if value is not None]
-    return ", ".join(f"{norm(name)} {value}" if name != norm(name) else f"{value} {name}" for name, value in said)
+def lengths(found: Mapping[str, float | None], parts: Mapping[str, Fraction] | None = None) -> str:
+    """The measured lengths of a change: norms by their names, and what is counted.
+
+    A norm that has `parts` is written in them, such as 255 for 8/255.
+    """
+    said = []
+    for name, value in found.items():
+        if value is None:
+            continue
+        called, of = norm(visible(name)), (parts or {}).get(norm(name))
+        length = f"{written(value * float(of))}/{of}" if of else written(value)
+        said.append(f"{length} {called}" if called == visible(name) else f"{called} {length}")
+    return ", ".join(said)
 
 
 def belongs(answer: Answer) -> str:
