@@ -15,6 +15,7 @@ from probe.finding import Status
 
 ODD = (ValueError, LookupError, TypeError, AttributeError, RecursionError, MemoryError)
 FINDINGS = b'\n "findings": ['
+# In the order of the manifest.
 LARGE = (b'\n "plan": {', b'\n  "features": [', FINDINGS, b'\n "files": {', b'\n "contents": {')
 STATUSES: tuple[str, ...] = get_args(Status)
 ENDS = ("running", "interrupted", "complete")
@@ -52,41 +53,45 @@ def glimpse(folder: str | Path) -> Glimpse:
     folder = Path(folder)
     try:
         data = files.content(folder, "audit.json", LARGEST)
-        document = json.loads(_shortened(data))
+        head, findings = _apart(data)
+        document = json.loads(head)
         check_schema(document, f"audit.json of {folder.name}")  # a folder may hold many of another version
         if has_digest(data, document["digest"]):
-            return _head(document, _counted(data))
+            return _head(document, _counted(findings))
     except ODD:
         pass
     document = read(folder).manifest.to_json()  # says what is wrong with it
     return _head(document, Counter(f["status"] for f in document["findings"] if f["about"] == "model"))
 
 
-def _shortened(data: bytes) -> bytes:
-    """The canonical bytes of a manifest without the large parts of which a list shows nothing.
+def _apart(data: bytes) -> tuple[bytes, bytes]:
+    """The canonical bytes of a manifest without the large parts of which a list shows nothing, and its findings.
 
     No text in JSON holds a line break, so a part ends at the first line that begins as its own does and closes it.
     Where that is not so the bytes are not canonical, and `read` refuses them.
     """
+    kept, at, findings = [], 0, b""
     for opened in LARGE:
-        start, end = _lines(data, opened)
-        data = data[:start] + data[end:]
-    return data
+        start, end = _lines(data, opened, at)
+        kept.append(data[at:start])
+        if opened is FINDINGS:
+            findings = data[start:end]
+        at = end
+    return b"".join([*kept, data[at:]]), findings
 
 
-def _lines(data: bytes, opened: bytes) -> tuple[int, int]:
+def _lines(data: bytes, opened: bytes, after: int) -> tuple[int, int]:
     """Where the lines of a part begin and end; one place twice where it has none."""
     closed = (b"}" if opened.endswith(b"{") else b"]").rjust(opened.index(b'"'))
-    start = data.find(opened + b"\n")
+    start = data.find(opened + b"\n", after)
     end = data.find(b"\n" + closed, start)
-    return (start + len(opened), end) if 0 <= start < end else (0, 0)
+    return (start + len(opened), end) if 0 <= start < end else (after, after)
 
 
-def _counted(data: bytes) -> Mapping[str, int]:
+def _counted(findings: bytes) -> Mapping[str, int]:
     """How many findings about the model have each status, by the lines that say so: to parse all takes longer."""
-    start, end = _lines(data, FINDINGS)
     found: Counter[str] = Counter()
-    for said in data[start:end].split(b'\n   "status": "')[1:]:
+    for said in findings.split(b'\n   "status": "')[1:]:
         status, between, about = said.split(b'"', 5)[:5:2]
         if between != b"about":
             raise ValueError("a finding that no audit writes")

@@ -27,7 +27,7 @@ from probe_dashboards.views.instance import feature_names
 from probe_dashboards.views.robustness import settings
 
 from probe import npz, registry
-from probe.audit import canonical, read, reading, strict, verify
+from probe.audit import canonical, glimpse, read, reading, strict, verify
 from probe.audit.held import Held
 from probe.errors import IntegrityError
 
@@ -170,3 +170,26 @@ def test_the_numbers_behind_a_panel_are_made_when_somebody_asks_for_them(bundles
             panels.python(bundles.table, panel)
             panels.command(bundles.table, panel)
         assert len(panel.numbers)
+
+
+@pytest.mark.parametrize("kind", ["table", "image", "hostile"])
+def test_canonical_bytes_without_their_indents_are_json_on_one_line(bundles, kind):
+    data = (getattr(bundles, kind).folder / "audit.json").read_bytes()
+    assert canonical._on_one_line(data) == json.dumps(json.loads(data), ensure_ascii=False).encode()
+
+
+@pytest.mark.parametrize("odd", [b"\xff", b"\xff\xff"])
+def test_bytes_that_are_no_text_have_no_digest(bundles, odd):
+    data = (bundles.table.folder / "audit.json").read_bytes()
+    digest = json.loads(data)["digest"]
+    assert canonical.has_digest(data, digest)
+    assert not canonical.has_digest(data.replace(b'"name": "', b'"name": "' + odd, 1), digest)
+
+
+def test_a_list_reads_each_part_of_a_manifest_where_it_stands(bundles):
+    data = (bundles.table.folder / "audit.json").read_bytes()
+    head, findings = glimpse._apart(data)
+    document, whole = json.loads(head), json.loads(data)
+    assert json.loads(b"[" + findings + b"]") == whole["findings"] != []
+    emptied = {"plan": {}, "findings": [], "files": {}, "contents": {}, "data": whole["data"] | {"features": []}}
+    assert document == whole | emptied
