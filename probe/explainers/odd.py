@@ -3,7 +3,8 @@
 Written in products of signs, +1 for a present feature and -1 for an absent one, that part has products of one, three,
 five, ... features, and each product shares its coefficient equally among its features. The regression here has all
 products of one feature, and all of three with a ridge penalty, which each example's errors at left-out pairs choose.
-The products of three cost no evaluation of the model, and values stay consistent whatever the penalty.
+The products of three cost no evaluation of the model, and values stay consistent whatever the penalty. Of images and
+series, the penalty on products of neighbours is smaller than on others.
 """
 
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from torch import Tensor
 
 from probe.explainers.alike import Active
 from probe.explainers.coalitions import solve
+from probe.explainers.neighbours import Apart, Threes, near_threes, products_of
 from probe.shapes import PerExample, PerFeature
 from probe.tensors import spans
 
@@ -29,6 +31,7 @@ PENALTIES = (0.0, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0, inf)  # relative to the mea
 SAME, SPARE = 1e-5, 5  # an exact fit: error at left-out pairs, relative to the largest value; pairs beyond the terms
 _PRODUCTS = 512  # columns for products of three features, one each where there are no more products than pairs
 _COLUMNS, _SHARE = 128, 8  # else so many columns, or one for every eighth pair: more bring no value closer
+_NEAR_COLUMNS = 200  # at least so many where some features are neighbours
 _ENTRIES = 2**24  # of the columns, or of the errors at left-out pairs, held at once: 128 MiB
 
 
@@ -50,15 +53,18 @@ class Fit:
     errors: PerFeature
 
 
-def odd_fit(pairs: Pairs, odd: PerPair, total: PerExample, active: Active) -> Fit:
-    """Fit the odd part of each example's game, given at the pairs and as `total` at the full coalition. On the CPU."""
+def odd_fit(pairs: Pairs, odd: PerPair, total: PerExample, active: Active, apart: Apart | None = None) -> Fit:
+    """Fit the odd part of each example's game, given at the pairs and as `total` at the full coalition. On the CPU.
+
+    `apart` says of images and series how far features are apart.
+    """
     values, errors = torch.zeros(active.shape, dtype=odd.dtype), torch.zeros(active.shape, dtype=odd.dtype)
     kinds, which = torch.unique(active, dim=0, return_inverse=True)
     for number, kind in enumerate(kinds.tolist()):
         columns, own = active.new_tensor(kind).nonzero()[:, 0], (which == number).nonzero()[:, 0]
         if not len(columns):
             continue
-        regression = _regression(pairs, tuple(kind))
+        regression = _regression(pairs, tuple(kind), apart)
         for span in spans(len(own), max(1, _ENTRIES // (len(PENALTIES) * len(pairs.signs)))):
             rows = own[span]
             found = regression.fit(odd[rows], total[rows])
@@ -69,8 +75,9 @@ def odd_fit(pairs: Pairs, odd: PerPair, total: PerExample, active: Active) -> Fi
 class Regression:
     """The regression for examples whose same features differ from the reference: all that does not depend on values."""
 
-    def __init__(self, pairs: Pairs, some: tuple[bool, ...]) -> None:
-        signs = pairs.signs[:, torch.tensor(some)]
+    def __init__(self, pairs: Pairs, some: tuple[bool, ...], apart: Apart | None = None) -> None:
+        own = torch.tensor(some)
+        signs = pairs.signs[:, own]
         self.turned = signs[:, 0]  # a pair and its mirror image are one
         signs, self.group = torch.unique(signs * self.turned[:, None], dim=0, return_inverse=True)
         drawn = torch.arange(len(self.group))
@@ -89,7 +96,11 @@ class Regression:
         gram = self.singles.T @ self.singles
         gram = gram + (gram.trace() / signs.shape[1] ** 2 or 1.0)
         self.slopes = solve(gram, self.singles.T, "raise coalitions")
-        columns, shares = (signs[:, :0], signs[:0].T) if self.whole else _triples(signs, self.tilt)
+        columns, shares = (
+            (signs[:, :0], signs[:0].T)
+            if self.whole
+            else _triples(signs, self.tilt, None if apart is None else apart[own][:, own])
+        )
         columns = self.root[:, None] * columns
         alone = columns - self.singles @ (self.slopes @ columns)
         sizes, turn = torch.linalg.eigh(alone.T @ alone)
@@ -133,30 +144,44 @@ class Regression:
 
 
 @lru_cache(maxsize=2)
-def _regression(pairs: Pairs, some: tuple[bool, ...]) -> Regression:
-    return Regression(pairs, some)
+def _regression(pairs: Pairs, some: tuple[bool, ...], apart: Apart | None) -> Regression:
+    return Regression(pairs, some, apart)
 
 
-def _triples(signs: Signs, tilt: Tensor) -> tuple[Columns, Shares]:
+def _triples(signs: Signs, tilt: Tensor, apart: Apart | None) -> tuple[Columns, Shares]:
     """Products of three features at each pair, less what the constraint fixes, and what each adds to the values."""
     features, every = signs.shape[1], comb(signs.shape[1], 3)
     fitting = max(1, _ENTRIES // len(signs))
     if every <= min(_PRODUCTS, len(signs), fitting):
         of = torch.tensor(list(combinations(range(features), 3)), dtype=torch.long).view(-1, 3)
-        inside = torch.zeros(every, features, dtype=signs.dtype).scatter_(1, of, 1.0)
-        return signs[:, of].prod(2) - tilt[:, None], 2 / 3 * inside.T - 2 / features
+        return products_of(signs, of) - tilt[:, None], _shared(of, features)
+    near = None if apart is None else near_threes(apart, fitting // 2)
     # The span of the products at some pairs is that of their kernel there, however many products there are.
-    most = min(max(_COLUMNS, len(signs) // _SHARE), _PRODUCTS, fitting)
-    chosen = slice(None, None, -(-len(signs) // most))
+    most = min(max(_NEAR_COLUMNS if near else _COLUMNS, len(signs) // _SHARE), _PRODUCTS, fitting)
+    chosen = torch.arange(min(most, len(signs))) * len(signs) // min(most, len(signs))  # spread over all
     some, low, full = signs[chosen], tilt[chosen], _kernel(signs, signs.new_ones(1, features))
     columns = _kernel(signs, some) - tilt[:, None] * full[chosen].T - full * low + every * tilt[:, None] * low
     others = ((some.sum(1, keepdim=True) - some) ** 2 - (features - 1)) / 2
     inside = some * others - low[:, None] * comb(features - 1, 2)
     shares = 2 / 3 * inside.T - 2 / features * (full[chosen, 0] - every * low)
+    if near:
+        of, weights = near
+        products = products_of(signs, of) - tilt[:, None]
+        # Neighbours weigh as much as all products together, which costs little where others interact.
+        weighed = (products[chosen] * (every * weights / weights.sum())).T
+        columns, shares = columns + products @ weighed, shares + _shared(of, features) @ weighed
     square = columns[chosen]
     factor = torch.linalg.cholesky(square + 1e-9 * square.diagonal().mean() * torch.eye(len(some)).to(square))
-    by_factor = [torch.linalg.solve_triangular(factor, part.T, upper=False).T for part in (columns, shares)]
-    return by_factor[0], by_factor[1]
+    shares = torch.linalg.solve_triangular(factor, shares.T, upper=False).T
+    if len(some) == len(signs):
+        return factor, shares
+    return torch.linalg.solve_triangular(factor, columns.T, upper=False).T, shares
+
+
+def _shared(of: Threes, features: int) -> Shares:
+    """What each product of three features adds to the values, of which the constraint takes an equal part of each."""
+    inside = torch.zeros(len(of), features, dtype=torch.float64).scatter_(1, of, 1.0)
+    return 2 / 3 * inside.T - 2 / features
 
 
 def _shapley_kernel(signs: Signs) -> Float64[Tensor, " pairs"]:
