@@ -12,7 +12,7 @@ import pandas as pd
 
 from probe import plots
 from probe.audit import Bundle, reading
-from probe.formatting import Unit, count, estimate, interval, norm, number, radius
+from probe.formatting import Unit, count, defined, estimate, interval, norm, number, radius
 from probe.palette import MUTED
 from probe.text import visible
 from probe_dashboards import ordered, valued, vega
@@ -282,7 +282,7 @@ def _intervals(frame: pd.DataFrame, unit: Unit, *below: Spec, step: int = 26) ->
     for line in frame.to_dict("records"):
         shown = str(estimate(line["value"], line["low"], line["high"], unit))
         n = f"  n={count(line['n'])}" if line.get("n") is not None else ""
-        there: Spec = {key: float(line[key]) if np.isfinite(line[key]) else None for key in ("value", "low", "high")}
+        there: Spec = {key: float(line[key]) if defined(line[key]) else None for key in ("value", "low", "high")}
         few = bool(line.get("small", False))
         values.append({"name": f"{visible(line['name'])}{n}", "shown": shown, "few": few, "x": there["value"], **there})
     ends = [each[key] for each in values for key in ("low", "high", "value") if each[key] is not None]

@@ -1,6 +1,7 @@
 """The widgets of the pages. All text of a bundle is escaped here before it reaches the browser."""
 
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Literal
 from zlib import crc32
 
@@ -18,6 +19,7 @@ from probe_dashboards.views.words import finite, md, plained
 
 SHORT = 100  # rows of a table that are shown without scrolling
 TALL = 320  # height of the numbers behind a panel, in pixels
+NAME, NARROW = 18, 150  # characters of a name that fits beside its value; pixels of a column of longer ones
 ROW = 35  # height of a row of a scrolling table, in pixels
 OPEN = "show"  # in the address, before the name of a part of a page that is open
 INSIDE = "part of the page"  # of the session: its key in the address, while it is drawn
@@ -298,11 +300,20 @@ def data_expander(title: str, make: Callable[[], pd.DataFrame]) -> None:
     folded(title, f"table {title}", lambda: data_table(make()))
 
 
-def data_table(frame: pd.DataFrame, height: int | None = None) -> None:
-    """A large table of foreign text, which can be scrolled."""
+def input_table(frame: pd.DataFrame) -> None:
+    """The names and values of an input; long names leave room for the values; a double click shows them whole."""
+    names, long = str(frame.columns[0]), frame.iloc[:, 0].astype(str).str.len().max() > NAME
+    data_table(frame, 300, {names: NARROW} if long else {})
+
+
+def data_table(
+    frame: pd.DataFrame, height: int | None = None, widths: Mapping[str, int] = MappingProxyType({})
+) -> None:
+    """A large table of foreign text, which can be scrolled; `widths` are those of some columns, in pixels."""
     # With a fixed height, a table of a few rows would be filled up with empty ones.
     cut: int | Literal["auto"] = height if height and ROW * (len(frame) + 1) > height else "auto"
-    st.dataframe(finite(plained(frame)), hide_index=True, width="stretch", height=cut)
+    wide = {name: st.column_config.Column(width=width) for name, width in widths.items()}
+    st.dataframe(finite(plained(frame)), hide_index=True, width="stretch", height=cut, column_config=wide)
 
 
 def listing(frame: pd.DataFrame, alt: str) -> None:

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from probe.formatting import MINUS
 from probe.palette import AGAINST, FOR, INK
 from probe.plots.canvas import new_axes
-from probe.plots.style import NORMAL, SMALL, safe_label, style_axes
+from probe.plots.style import NORMAL, SMALL, safe_label, safe_labels, style_axes
 from probe.statistics import ranks
 
 
@@ -57,7 +57,7 @@ def bars(
     numbers = np.asarray(values, dtype=float)
     chosen = _listed(numbers, top)
     rest = np.setdiff1d(np.arange(len(numbers)), chosen)
-    labels, lengths = [safe_label(names[i], 22) for i in chosen], list(numbers[chosen])
+    labels, lengths = safe_labels([names[i] for i in chosen], 22, among=names), list(numbers[chosen])
     if len(rest):
         labels.append(f"{len(rest)} other{'s' * (len(rest) > 1)}")
         lengths.append(float(numbers[rest].sum()))

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from probe.palette import CATEGORIES, INK, MUTED
 from probe.plots.canvas import new_axes
 from probe.plots.spread import CELLS, LANES, lanes
-from probe.plots.style import NORMAL, SMALL, safe_label, style_axes
+from probe.plots.style import NORMAL, SMALL, safe_label, safe_labels, style_axes
 
 LEVELS = LinearSegmentedColormap.from_list("levels", [CATEGORIES[0], MUTED, CATEGORIES[1]])  # low, middle, high
 
@@ -53,7 +53,7 @@ def beeswarm(
         at = row + np.where(lane % 2, 0.5, -0.5) * np.ceil(lane / 2) * 1.4 / LANES  # by turns below and above the row
         ax.scatter(own[~known], at[~known], s=7, color=MUTED, linewidths=0, alpha=0.8)
         ax.scatter(own[known], at[known], s=7, c=height[known], cmap=LEVELS, vmin=0, vmax=1, linewidths=0, alpha=0.8)
-    ax.set_yticks(np.arange(len(listed)), [safe_label(names[at], 22) for at in listed])
+    ax.set_yticks(np.arange(len(listed)), safe_labels([names[at] for at in listed], 22, among=names))
     ax.set_ylim(len(listed) - 0.4, -0.6)
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)

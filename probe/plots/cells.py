@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from probe.formatting import Unit, number
 from probe.palette import CATEGORIES, INK
 from probe.plots.canvas import new_axes
-from probe.plots.style import NORMAL, SMALL, safe_label
+from probe.plots.style import NORMAL, SMALL, safe_label, safe_labels
 
 WORDS = 12  # columns; of more, numbers are not written
 DARKEST = 0.45  # opacity of the highest number, on which text is still read on a white and on a black page
@@ -54,8 +54,8 @@ def cells(  # noqa: PLR0913 - columns of one table, then settings by name
     for (row, column), value in np.ndenumerate(numbers):
         if np.isfinite(value) and written:
             ax.text(column, row, number(value, unit), ha="center", va="center", fontsize=SMALL, color=INK)
-    ax.set_yticks(range(len(rows)), [safe_label(name, 28) for name in rows], fontsize=SMALL, color=INK)
-    ax.set_xticks(range(len(columns)), [safe_label(name, 12) for name in columns], fontsize=SMALL, color=INK)
+    ax.set_yticks(range(len(rows)), safe_labels(rows, 28), fontsize=SMALL, color=INK)
+    ax.set_xticks(range(len(columns)), safe_labels(columns, 12), fontsize=SMALL, color=INK)
     ax.tick_params(length=0)
     for side in ax.spines.values():
         side.set_visible(False)

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from probe.formatting import Unit
 from probe.palette import CATEGORIES, INK, MUTED
 from probe.plots.canvas import new_axes
-from probe.plots.style import NORMAL, SMALL, safe_label, style_axes
+from probe.plots.style import NORMAL, SMALL, safe_label, safe_labels, style_axes
 
 
 def forest(  # noqa: PLR0913 - columns of one table, then settings by name
@@ -46,7 +46,7 @@ def forest(  # noqa: PLR0913 - columns of one table, then settings by name
     """
     y, lower, upper = (np.asarray(part, dtype=float) for part in (values, low, high))
     hollow = np.zeros(len(y), dtype=bool) if faint is None else np.asarray(faint, dtype=bool)
-    labels = [safe_label(name, 28) for name in names]
+    labels = safe_labels(names, 28)
     if counts is not None:
         labels = [f"{label}  n={int(n):,}" for label, n in zip(labels, np.asarray(counts), strict=True)]
     ax = style_axes(new_axes(3.9, 0.72 + 0.24 * max(len(labels), 2)) if ax is None else ax, grid="x")

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from probe.palette import CATEGORIES, INK, MUTED, OUTLINE, SIGNED
 from probe.plots.canvas import new_axes
 from probe.plots.signed import reach, signed_scale, whole_values
-from probe.plots.style import NORMAL, SMALL, safe_label, style_axes
+from probe.plots.style import NORMAL, SMALL, safe_label, safe_labels, style_axes
 
 Lines = NDArray[np.float64]  # (channels, length)
 Line = NDArray[np.float64]
@@ -117,9 +117,7 @@ class _Lanes:
         # A single channel has a numeric axis; several have only their names.
         if self.count > 1:
             named = [self.scale.names[at] if self.scale.names else f"channel {at}" for at in self.channels]
-            ax.set_yticks(
-                [self._level(at) for at in range(len(self.channels))], [safe_label(name, 16) for name in named]
-            )
+            ax.set_yticks([self._level(at) for at in range(len(self.channels))], safe_labels(named, 16))
         left, right, low, high = (*self.extent(0)[:2], self.extent(len(self.channels) - 1)[2], self.extent(0)[3])
         ax.set(xlim=(left, right), ylim=(low, high))
         ax.locator_params(axis="x", nbins=8)

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from probe.palette import CATEGORIES, INK, MUTED
 from probe.plots.canvas import new_axes
-from probe.plots.style import NORMAL, safe_label, style_axes
+from probe.plots.style import NORMAL, safe_label, safe_labels, style_axes
 
 LANES = 9  # places across a row on which dots that would overlap are put
 CELLS = 60  # stretches of the axis within which dots overlap
@@ -51,7 +51,7 @@ def spread(
         )
         ax.plot([low, high], [row - 0.2, row - 0.2], color=CATEGORIES[0], linewidth=1.8, zorder=3)
         ax.plot([value], [row - 0.2], marker="o", markersize=5.5, color=CATEGORIES[0], zorder=3)
-    ax.set_yticks(np.arange(len(names)), [safe_label(name, 28) for name in names])
+    ax.set_yticks(np.arange(len(names)), safe_labels(names, 28))
     ax.set_ylim(len(names) - 0.4, -0.6)
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from probe.formatting import MINUS, number
 from probe.palette import AGAINST, FOR, INK
 from probe.plots.canvas import new_axes
-from probe.plots.style import NORMAL, SMALL, safe_label, style_axes
+from probe.plots.style import NORMAL, SMALL, safe_label, safe_labels, style_axes
 
 
 def waterfall(  # noqa: PLR0913 - columns of one table, then settings by name
@@ -41,7 +41,7 @@ def waterfall(  # noqa: PLR0913 - columns of one table, then settings by name
     [-0.5, 1.5]
     """
     found = steps(names, values, start, top=top)
-    labels = [safe_label(each.name, 22) for each in found]
+    labels = safe_labels([each.name for each in found], 22, among=names)
     before, after = (np.array([getattr(each, side) for each in found]) for side in ("before", "after"))
     lengths = after - before
     ax = style_axes(new_axes(3.4, 0.9 + 0.21 * max(len(labels), 3)) if ax is None else ax, grid="x")
@@ -56,14 +56,16 @@ def waterfall(  # noqa: PLR0913 - columns of one table, then settings by name
             ha="left", va="center", fontsize=SMALL - 1, color=INK,
         )  # fmt: skip
     reached = float(start + np.asarray(values, dtype=float).sum())
-    for place, word, y in ((float(start), ends[0], len(labels) + 0.25), (reached, ends[1], -0.6)):
-        ax.axvline(place, color=INK, linewidth=0.8, alpha=0.6, linestyle=(0, (3, 2)))
-        ax.annotate(
-            f"{word} {number(place)}", (place, y), (3, 0), textcoords="offset points",
-            ha="left", va="bottom", fontsize=SMALL - 1, color=INK,
-        )  # fmt: skip
     ends_at = np.concatenate([before, after, [start]])
     wide = float(np.ptp(ends_at)) or 1.0
+    for place, word, y in ((float(start), ends[0], len(labels) + 0.25), (reached, ends[1], -0.6)):
+        ax.axvline(place, color=INK, linewidth=0.8, alpha=0.6, linestyle=(0, (3, 2)))
+        # What is less than float32 can tell from zero at this scale is zero.
+        told = number(place if abs(place) > 1e-6 * wide else 0.0)
+        ax.annotate(
+            f"{word} {told}", (place, y), (3, 0), textcoords="offset points",
+            ha="left", va="bottom", fontsize=SMALL - 1, color=INK,
+        )  # fmt: skip
     ax.set(xlim=(ends_at.min() - 0.08 * wide, ends_at.max() + 0.42 * wide), ylim=(len(labels) + 0.3, -1.2))
     ax.set_yticks(at, labels)
     ax.tick_params(axis="y", length=0)

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from probe import plots
 from probe.formatting import radius
 from probe.palette import DARK_INK, INK
-from probe.plots.style import safe_label
+from probe.plots.style import safe_label, safe_labels
 from probe.statuses import STATUSES
 
 NUMBERS = np.random.default_rng(0)
@@ -182,3 +182,40 @@ def test_replaced_words_are_struck_out_before_their_replacements():
 def test_one_feature_that_is_left_over_is_one_other():
     ax = plots.bars(["a", "b", "c"], [0.5, 0.2, 0.1], top=2)
     assert [label.get_text() for label in ax.get_yticklabels()] == ["a", "b", "1 other"]
+
+
+def test_long_names_stay_apart_where_they_stand_together():
+    sensors = [f"measured value of sensor {at} at noon" for at in range(200)]
+    assert safe_labels([sensors[13], sensors[113]], 22, among=sensors) == [
+        "…of sensor 13 at noon",
+        "…of sensor 113 at noon",
+    ]
+    for alike in (
+        [f"How many of the last {years} years had a payment that was late by more than 30 days" for years in range(9)],
+        [f"employment_duration_in_years_{years}" for years in range(9)],
+        [f"{'x' * 40}{at}{'y' * 40}" for at in range(9)],
+    ):
+        labels = safe_labels(alike, 22)
+        assert len({*labels}) == 9
+        assert max(map(len, labels)) <= 22
+    assert safe_labels(["age", "x" * 99, "</b>$"], 22) == [safe_label(each, 22) for each in ("age", "x" * 99, "</b>$")]
+
+
+def test_a_feature_with_a_long_name_is_not_called_as_another_that_is_not_drawn():
+    names = [f"measured value of sensor {at} at noon" for at in range(120)]
+    values = np.zeros((1, 120))
+    values[:, 113] = 2.0
+    for ax in (
+        plots.bars(names, values[0], top=1),
+        plots.waterfall(names, values[0], 0.0, top=1),
+        plots.beeswarm(names, values, top=1),
+    ):
+        assert ax.get_yticklabels()[0].get_text() == "…of sensor 113 at noon"
+
+
+def test_what_rounding_left_of_an_output_is_zero_beside_its_steps():
+    said = [text.get_text() for text in plots.waterfall(["age", "income"], [2.0, -0.5], -2.88e-07).texts]
+    assert "without them 0" in said
+    assert "without them 1e\N{MINUS SIGN}07" in [
+        text.get_text() for text in plots.waterfall(["age"], [2e-07], 1e-07).texts
+    ]

@@ -89,7 +89,7 @@ def _answer(opened: Opened, row: int) -> None:
         if not instance.kept(bundle, row):
             st.info(why_not_kept(bundle.manifest), icon=":material/do_not_disturb_on:")
         elif drawer.tabular:
-            widgets.data_table(instance.cells(bundle, row), height=300)
+            widgets.input_table(instance.cells(bundle, row))
         elif text := explained.sentence(bundle, row):
             st.html(text)
         else:

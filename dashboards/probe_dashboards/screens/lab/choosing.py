@@ -47,7 +47,7 @@ def _input(asked: Asked, answer: Any) -> None:
     drawer = asked.drawer
     shown = inputs.example(drawer, answer)
     if drawer.tabular:
-        widgets.data_table(inputs.cells(drawer, answer), height=300)
+        widgets.input_table(inputs.cells(drawer, answer))
     elif text := drawer.text(shown):
         st.html(text)
     else:
