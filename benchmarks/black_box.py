@@ -173,8 +173,8 @@ def beside(images: int, repeats: int, made: dict[str, dict[str, Make]]) -> dict[
         assert isinstance(mine, Ours)
 
         @cache
-        def tried(share: float, mine: Ours = mine) -> tuple[Callable[[], Tensor], dict[str, Any]]:
-            side = mine.shorter(share)(model, Counted(model.forward).eval())
+        def tried(short: Ours) -> tuple[Callable[[], Tensor], dict[str, Any]]:
+            side = short(model, Counted(model.forward).eval())
             call = partial(side, data.inputs, data.labels)
             return call, found_by(model, data.inputs, data.labels, call().float())
 
@@ -192,20 +192,21 @@ def beside(images: int, repeats: int, made: dict[str, dict[str, Make]]) -> dict[
 def at_equal_strength(
     name: str,
     mine: Ours,
-    tried: Callable[[float], tuple[Callable[[], Tensor], dict[str, Any]]],
+    tried: Callable[[Ours], tuple[Callable[[], Tensor], dict[str, Any]]],
     peer: dict[str, Any],
     theirs: Callable[[], Tensor],
     repeats: int,
 ) -> dict[str, Any]:
     """The least of ours that finds what a peer does, by bisection, and the seconds of both in turns."""
-    fits = bisect_left(SHORTER, 1, key=lambda share: int(as_strong(name, tried(share)[1], peer)))
+    fits = bisect_left(SHORTER, 1, key=lambda share: int(as_strong(name, tried(mine.shorter(share))[1], peer)))
     if fits == len(SHORTER):
         return {"reached": False}
-    call, found = tried(SHORTER[fits])
+    short = mine.shorter(SHORTER[fits])
+    call, found = tried(short)
     _, seconds = in_turn({"probe": call, "peer": theirs}, repeats, warm=False)
     return {
         "reached": True,
-        "with": repr(mine.shorter(SHORTER[fits]).attack),
+        "with": repr(short.attack),
         **{key: found[key] for key in ("robust images", "median L2")},
         "seconds": {who: each["seconds"] for who, each in seconds.items()},
         "processor": {who: each["processor"] for who, each in seconds.items()},

@@ -22,8 +22,10 @@ class CarliniWagner(Attack):
     It minimises the squared distance plus `c` times the margin where the goal is not reached, over a variable whose
     tanh is the input, so that it never leaves the bounds; where there are none, over the change in units of the scale.
     After each round `c` is searched by bisection for each example: smaller where the goal was reached, larger where it
-    was not. The shortest change that reached the goal is kept, and shortened by a bisection. For a margin beyond the
-    boundary write goal=Margin(kappa=1.0).
+    was not. A later round starts at the shortest change so far, or where none reached the goal, where the last one
+    ended; those of the paper start at the input, and need more than twice the steps for changes of one length. The
+    shortest change that reached the goal is kept, and shortened by a bisection. For a margin beyond the boundary write
+    goal=Margin(kappa=1.0).
 
     >>> import torch
     >>> from probe import Model, Space
@@ -51,17 +53,20 @@ class CarliniWagner(Attack):
         low, high = (space.project(torch.full_like(origin, end), origin) for end in (-torch.inf, torch.inf))
         bounded = low.isfinite() & high.isfinite()
         middle, half = (torch.where(bounded, each, 0.0) for each in ((low + high) / 2, (high - low) / 2))
-        # At a bound tanh has no slope: it begins a little inside.
-        inside = ((origin - middle) / torch.where(half > 0, half, 1.0)).clamp(-1 + 1e-6, 1 - 1e-6)
-        first = torch.where(bounded, torch.atanh(inside), 0.0)
 
         def placed(w: Tensor) -> Tensor:
             return torch.where(bounded, middle + half * torch.tanh(w), origin + unit * w)
 
+        def undone(x: Tensor) -> Tensor:
+            # At a bound tanh has no slope: it begins a little inside.
+            inside = ((x - middle) / torch.where(half > 0, half, 1.0)).clamp(-1 + 1e-6, 1 - 1e-6)
+            return torch.where(bounded, torch.atanh(inside), (x - origin) / unit)
+
+        w = undone(origin)
         shortest = Shortest(self.threat, space, inputs, aim)
         weight = Weight.of(aim, self.c)
         for _ in range(self.rounds):
-            w, mean, square = first.clone(), torch.zeros_like(first), torch.zeros_like(first)
+            mean, square = torch.zeros_like(w), torch.zeros_like(w)
             ever = torch.zeros_like(aim.budget, dtype=torch.bool)
             for step in range(1, self.steps + 1):
                 x = placed(w)
@@ -79,4 +84,5 @@ class CarliniWagner(Attack):
             _, reached = aim.ask(point)
             shortest.seen(point, reached)
             weight = weight.after(ever | reached)
+            w = torch.where(column(shortest.length.isfinite(), w), undone(wide(shortest.found)), w)
         return shortest.draw_in(aim, self.halvings)

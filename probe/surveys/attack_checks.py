@@ -29,7 +29,9 @@ class AttackChecks(Survey):
     doubt. A sign that cannot be looked for, such as rounding of a table, is left out.
 
     - The gradient: it is zero; central differences along its signs, or two of five random directions, contradict it at
-      each of three steps; or it puts the boundary within a quarter of the radius, and the attack did not find it there.
+      each of three steps; it is almost nothing at most points of the ball and large at some, as on a steep staircase
+      (12 times the median of six points); or it puts the boundary within a quarter of the radius, and the attack did
+      not find it there.
     - The model: the loss is the same number at random points of the ball; outputs vary when asked again, or depend on
       the batch.
     - The attack: it does not find an answer that was planted at a random point of the ball (after arXiv:2206.13991);

@@ -27,6 +27,7 @@ FEW = 5  # random points at which the loss is compared, and random directions of
 SEVERAL = 2  # of these directions, as one alone may cross a boundary of linear pieces
 REACHED = 0.9  # of the way to a planted answer that counts as there
 TIMES = 4  # that each input is asked again
+JUMP = 12  # times that the largest of a few gradients is above their median; of 14 honest networks it was at most 9.7
 
 
 class Asked(NamedTuple):
@@ -106,6 +107,24 @@ def _contradicted(asked: Asked, signs: Tensor) -> Tensor:
             off, most = _off(asked, *ends)
             apart &= (off > most) | (most == 0)
     return apart
+
+
+def _jumps(asked: Asked) -> Tensor:
+    """Whether the gradient is almost nothing at most points of the ball, and large at some: a staircase.
+
+    Gradients at a few random points are compared for each coordinate, as stairs are where each lies.
+    """
+    source, inputs = generator(asked.seed, CPU), asked.inputs
+    fixed = ~asked.model.space.mutable_mask(inputs)
+    slopes = [asked.slope]
+    for _ in range(FEW):
+        drawn = torch.randn(1, *inputs.shape[1:], generator=source).to(wide(inputs))
+        length = torch.linalg.vector_norm(drawn.flatten(1), ord=asked.p)
+        way = drawn / length * column(asked.aim.budget.to(drawn.dtype), inputs)
+        point = place(asked.model.space, inputs, way, asked.p, asked.aim.budget)
+        slopes.append(asked.aim.slope(point)[2].masked_fill(fixed, 0))
+    sizes = torch.stack(slopes).abs().flatten(2).double()
+    return asked.open & (sizes.amax(0).sum(1) > JUMP * sizes.median(0).values.sum(1))
 
 
 def _off(asked: Asked, one: tuple[Tensor, Tensor], other: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
@@ -273,6 +292,7 @@ SIGNS: Mapping[str, Sign] = {
     "the gradient is zero": Sign(_zero),
     "the loss does not move": Sign(_still),
     "finite differences disagree": Sign(_disagree),
+    "the gradient jumps": Sign(_jumps),
     "near by gradient, not found": Sign(_near, _one_class),
     "outputs vary": Sign(_varies),
     "outputs depend on the batch": Sign(_batched),

@@ -42,6 +42,14 @@ def test_the_nearest_boundary_of_several_is_found(attack, norm):
     assert float((found.length / nearest).quantile(0.75)) <= (1.03 if isinstance(attack, DeepFool) else 1.12)
 
 
+def test_later_rounds_of_carlini_wagner_go_on_where_the_last_one_was():
+    model, start = Model(forward=lambda x: torch.cat([1 - x, x - 1], 1), space=WIDE), torch.zeros(1, 1)
+    attack = CarliniWagner(steps=10, rate=0.003, c=100.0)  # a round goes about .27 far, a third of the way
+    found = [replace(attack, rounds=rounds)(model, start, torch.tensor([0])) for rounds in (2, 6, 12)]
+    assert [bool(each.success) for each in found] == [False, True, True]
+    assert 1 <= float(found[2].length) <= 1.02
+
+
 @pytest.mark.parametrize("norm", DUAL)
 def test_deepfool_goes_to_the_nearest_boundary_and_beyond_by_the_overshoot(norm):
     model, weight, x, labels = problem(5)

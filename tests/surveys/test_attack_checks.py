@@ -97,6 +97,12 @@ def clipped(x):
     return (400 * NET(x)).softmax(1).clamp(1e-8).log()
 
 
+def stairs(x):
+    """Steps of 1/16 that are so steep that between them the gradient is almost nothing."""
+    place = 16 * x - (16 * x).floor()
+    return NET(((16 * x).floor() + (50 * (place - 0.5)).sigmoid()) / 16)
+
+
 def crowded(x):
     return NET(x) + (x.mean() if len(x) > 40 else 0) * torch.tensor([1.0, 0.0, 0.0])
 
@@ -110,6 +116,7 @@ PLANTED = {
     "half a gradient": (half, {"finite differences disagree"}),
     "noise of the pixels": (hashed, {"finite differences disagree"}),
     "clipped logarithms": (clipped, {"the loss does not move"}),
+    "steep stairs": (stairs, {"the gradient jumps"}),
     "the rest of the batch": (crowded, {"outputs depend on the batch"}),
 }
 
