@@ -123,13 +123,13 @@ def count(value: Any) -> str:
     return f"{int(value):,}" if defined(value) else ""
 
 
-def counted(many: Any) -> str:
-    """A number of rows in words.
+def counted(many: Any, what: str = "row") -> str:
+    """A number of rows, or of something else, in words.
 
     >>> counted(1), counted(16281)
     ('1 row', '16,281 rows')
     """
-    return f"{count(many)} row{'' if many == 1 else 's'}"
+    return f"{count(many)} {what}{'' if many == 1 else 's'}"
 
 
 def duration(seconds: Any) -> str:

@@ -19,7 +19,7 @@ from probe.formatting import DASH, MINUS, count, norm, number, words
 from probe.statuses import look
 from probe.text import visible
 
-SHORT = 14  # characters of a cell that does not wrap
+SHORT, LONG = 14, 60  # characters of a cell that does not wrap, and of one that would be narrow and high
 ROWS = 20  # rows of a table that are shown
 _WHOLE = "white-space:nowrap"
 _MEASURED = re.compile(rf"[<≤≥+{MINUS}\d][^;:]{{0,35}}")
@@ -83,8 +83,10 @@ def _row(cells: Sequence[str]) -> str:
 
 
 def _kept(cell: str) -> str:
-    """The style of a cell that does not wrap: a word or two, or a number with its interval."""
-    return f";{_WHOLE}" if len(cell) <= SHORT or _MEASURED.fullmatch(cell) else ""
+    """The style of a cell that does not wrap: a word or two, or a number with its interval; sentences have room."""
+    if len(cell) <= SHORT or _MEASURED.fullmatch(cell):
+        return f";{_WHOLE}"
+    return ";min-width:18em" if len(cell) > LONG else ""
 
 
 def _written(cell: Any) -> str:
@@ -95,7 +97,7 @@ def _written(cell: Any) -> str:
     if isinstance(cell, Integral):
         return count(cell)
     if isinstance(cell, Real):
-        return str(float(cell)) if isinf(float(cell)) else number(float(cell))
+        return number(float(cell)) if not isinf(float(cell)) else f"{MINUS if cell < 0 else ''}\N{INFINITY}"
     return str(cell)
 
 

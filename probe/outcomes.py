@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from probe.errors import DataError
-from probe.formatting import digits
+from probe.formatting import counted, digits
 from probe.metering import Usage
 from probe.method import Method
 from probe.results.base import AnyResult, cost_in_words, named, whole
@@ -103,7 +103,7 @@ class Certification(AnyResult):
         certified = self.certified()
         radii = f", median radius {digits(float(self.radius[certified].median()), 4)}" if bool(certified.any()) else ""
         return (
-            f"Certification of {len(self)} examples by {self.method}",
+            f"Certification of {counted(len(self), 'example')} by {self.method}",
             f"{int(certified.sum())} right and certified{radii}; each radius holds with probability {self.level:g}",
             cost_in_words(self.cost),
         )

@@ -80,7 +80,7 @@ def bars(
     ax.locator_params(axis="x", nbins=5)
     ax.set(xlim=(-1.5 * reach, 1.5 * reach), ylim=(len(labels) - 0.4, -0.6))
     if title:
-        ax.set_title(safe_label(title), fontsize=NORMAL, color=INK, loc="left", pad=5)
+        ax.set_title(safe_label(title), fontsize=NORMAL, color=INK, loc="left", pad=5, wrap=True)
     return ax
 
 

@@ -64,5 +64,5 @@ def beeswarm(
                 f"● {word}", (0.72 + 0.16 * place, 1.01), xycoords="axes fraction", fontsize=SMALL, color=colour
             )  # fmt: skip
     if title:
-        ax.set_title(safe_label(title, 30), fontsize=NORMAL, color=INK, loc="left", pad=5)
+        ax.set_title(safe_label(title, 30), fontsize=NORMAL, color=INK, loc="left", pad=5, wrap=True)
     return ax

@@ -62,5 +62,5 @@ def cells(  # noqa: PLR0913 - columns of one table, then settings by name
     for axis, label in zip((ax.xaxis, ax.yaxis), labels, strict=True):
         axis.set_label_text(safe_label(label, 60), fontsize=NORMAL, color=INK)
     if title:
-        ax.set_title(safe_label(title, 60), fontsize=NORMAL, color=INK, loc="left", pad=5)
+        ax.set_title(safe_label(title, 60), fontsize=NORMAL, color=INK, loc="left", pad=5, wrap=True)
     return ax

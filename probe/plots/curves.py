@@ -205,4 +205,4 @@ def learning(
 
 def _title(ax: Axes, title: str) -> None:
     if title:
-        ax.set_title(safe_label(title, 60), fontsize=NORMAL, color=INK, loc="left", pad=5)
+        ax.set_title(safe_label(title, 60), fontsize=NORMAL, color=INK, loc="left", pad=5, wrap=True)

@@ -146,7 +146,7 @@ def _nodes(ax: Axes, at: Edges, title: str) -> Axes:
     for spine in ax.spines.values():
         spine.set_visible(False)
     if title:
-        ax.set_title(safe_label(title, 48), fontsize=NORMAL, color=INK, loc="left", pad=5)
+        ax.set_title(safe_label(title, 48), fontsize=NORMAL, color=INK, loc="left", pad=5, wrap=True)
     return ax
 
 

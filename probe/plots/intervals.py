@@ -78,5 +78,5 @@ def forest(  # noqa: PLR0913 - columns of one table, then settings by name
         if unit == "points":
             ax.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=None, symbol=" pp"))
     if title:
-        ax.set_title(safe_label(title, 60), fontsize=NORMAL, color=INK, loc="left", pad=5)
+        ax.set_title(safe_label(title, 60), fontsize=NORMAL, color=INK, loc="left", pad=5, wrap=True)
     return ax

@@ -49,7 +49,7 @@ def moved(
     if curves:
         ax.legend(fontsize=SMALL, labelcolor=INK, frameon=False, loc="best", handlelength=2.6)
     if title:
-        ax.set_title(safe_label(title, 60), fontsize=NORMAL, color=INK, loc="left", pad=5)
+        ax.set_title(safe_label(title, 60), fontsize=NORMAL, color=INK, loc="left", pad=5, wrap=True)
     return ax
 
 

@@ -126,7 +126,7 @@ class _Lanes:
             said += f"; {len(self.channels)} of {self.count} channels, those with the largest values"
         ax.set_xlabel(said, fontsize=SMALL, color=INK, loc="left")
         if title:
-            ax.set_title(safe_label(title), fontsize=NORMAL, color=INK, loc="left", pad=5)
+            ax.set_title(safe_label(title), fontsize=NORMAL, color=INK, loc="left", pad=5, wrap=True)
         return ax
 
     def draw(self, ax: Axes, lines: Lines, *, color: str, linewidth: float) -> None:

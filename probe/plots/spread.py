@@ -57,7 +57,7 @@ def spread(
     ax.spines["left"].set_visible(False)
     ax.locator_params(axis="x", nbins=6)
     if title:
-        ax.set_title(safe_label(title, 60), fontsize=NORMAL, color=INK, loc="left", pad=5)
+        ax.set_title(safe_label(title, 60), fontsize=NORMAL, color=INK, loc="left", pad=5, wrap=True)
     return ax
 
 

@@ -72,7 +72,7 @@ def waterfall(  # noqa: PLR0913 - columns of one table, then settings by name
     ax.spines["left"].set_visible(False)
     ax.locator_params(axis="x", nbins=5)
     if title:
-        ax.set_title(safe_label(title), fontsize=NORMAL, color=INK, loc="left", pad=5)
+        ax.set_title(safe_label(title), fontsize=NORMAL, color=INK, loc="left", pad=5, wrap=True)
     return ax
 
 

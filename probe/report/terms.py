@@ -13,8 +13,14 @@ class Terms:
         self._seen: set[str] = set()
 
     def __call__(self, text: str) -> Markup:
-        """A text of probe's own, without names from people or data, as HTML."""
-        return Markup().join(_written(visible(text, longest=None), slug) for text, slug in marked(text, self._seen))
+        """A text of probe's own, without names from people or data, as HTML; what stands in `backticks` is code."""
+        return Markup().join(
+            Markup("<code>{}</code>").format(part) if at % 2 else self._marked(part)
+            for at, part in enumerate(text.split("`"))
+        )
+
+    def _marked(self, text: str) -> Markup:
+        return Markup().join(_written(visible(part, longest=None), slug) for part, slug in marked(text, self._seen))
 
     @property
     def used(self) -> list[Term]:

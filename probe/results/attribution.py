@@ -12,6 +12,7 @@ from torch import Tensor
 
 from probe.arrays import Given, Wanted
 from probe.errors import DataError
+from probe.formatting import counted
 from probe.metering import Usage
 from probe.method import Method
 from probe.model import Model
@@ -194,7 +195,7 @@ class Attribution(AnyResult):
     def _in_words(self) -> tuple[str, ...]:
         features = f"{self.space.feature_count(self.inputs)} features" if len(self) else "no features"
         return (
-            f"Attribution of {len(self)} examples by {self.method}",
+            f"Attribution of {counted(len(self), 'example')} by {self.method}",
             f"inputs {tuple(self.inputs.shape)} {dtype_name(self.inputs)}, {features}",
             *self._errors_in_words(),
             *self._fidelity_in_words(),
@@ -205,7 +206,9 @@ class Attribution(AnyResult):
         errors = self.errors_by_feature()
         if errors is None or not errors.numel():
             return ()
-        known = f", exact for {int(self.exact.sum())} of {len(self)} examples" if bool(self.exact.any()) else ""
+        known = (
+            f", exact for {int(self.exact.sum())} of {counted(len(self), 'example')}" if bool(self.exact.any()) else ""
+        )
         largest = self.by_feature().abs().amax(1).clamp(min=torch.finfo(errors.dtype).tiny)
         share = (errors.amax(1) / largest).median()
         top = int(self.method.config().get("until_top", 0)) or TOP

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from probe import fragments, store
+from probe.formatting import counted
 from probe.keywords import Named
 from probe.metering import Usage
 from probe.shapes import Labels
@@ -101,4 +102,4 @@ def dtype_name(tensor: Tensor) -> str:
 
 def cost_in_words(usage: Usage) -> str:
     """The cost of a call as text: examples forward and backward."""
-    return f"cost: {usage.forward:,} examples forward, {usage.backward:,} backward"
+    return f"cost: {counted(usage.forward, 'example')} forward, {usage.backward:,} backward"

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from probe.errors import DataError
-from probe.formatting import digits
+from probe.formatting import counted, digits
 from probe.metering import Usage
 from probe.method import Method
 from probe.results.base import AnyResult, cost_in_words, worded
@@ -140,7 +140,8 @@ class Counterfactuals(AnyResult):
 
     def _in_words(self) -> tuple[str, ...]:
         return (
-            f"Counterfactuals of {len(self)} examples by {self.method}",
-            f"{self.reached.shape[1]} candidates each, with another answer for {int(self.found().sum())} of them",
+            f"Counterfactuals of {counted(len(self), 'example')} by {self.method}",
+            f"{counted(self.reached.shape[1], 'candidate')} each, "
+            f"with another answer for {int(self.found().sum())} of them",
             cost_in_words(self.cost),
         )

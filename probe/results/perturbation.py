@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from probe.errors import Unsupported
+from probe.formatting import counted
 from probe.goals import Goal, Untargeted
 from probe.metering import Usage
 from probe.method import Method
@@ -178,7 +179,7 @@ class Perturbation(AnyResult):
         if self.goal.answer == "wrong":
             told = f"{int((~self._reached(self.clean)).sum())} right before, {broken} of them wrong after"
         return (
-            f"Perturbation of {len(self)} examples by {self.method}",
+            f"Perturbation of {counted(len(self), 'example')} by {self.method}",
             *self._radius(),
             told,
             *self._lost(),

@@ -29,7 +29,7 @@ def test_a_table_writes_numbers_as_reports_do_and_escapes_names():
     page = fragments.table(frame, "What <i>was</i> found")
     cells = re.findall(r"<td[^>]*>([^<]*)</td>", page)
     assert cells[:5] == ["0.333", "&lt;script&gt;x&lt;/script&gt;", "12,000", "2.5e\N{MINUS SIGN}07", "yes"]
-    assert cells[5:] == ["undefined", "\N{EN DASH}", "3", "inf", "no"]
+    assert cells[5:] == ["undefined", "\N{EN DASH}", "3", "\N{INFINITY}", "no"]
     assert re.findall(r'<th scope="col"[^>]*>([^<]*)</th>', page)[:2] == ["share right", "&lt;b&gt;"]
     assert "What &lt;i&gt;was" in page
 
@@ -87,3 +87,14 @@ def test_an_example_that_no_attack_changed_is_drawn_as_such():
     same = Example(np.zeros(2), ["a", "b"])
     ax = Drawer().attacked(same, same, np.zeros(2))
     assert [text.get_text() for text in ax.texts] == ["nothing changed"]
+
+
+def test_sentences_at_the_side_of_a_wide_table_have_room_and_one_example_is_not_called_examples():
+    page = fragments.table(pd.DataFrame({"note": ["a" * 30 + " " + "b" * 40, "c" * 30]}))
+    long, short = re.findall(r'<td style="([^"]*)"', page)
+    assert "min-width:18em" in long
+    assert "min-width" not in short
+    model = probe.Model(forward=torch.nn.Linear(2, 2).eval(), space=probe.Space())
+    told = str(InputXGradient()(model, torch.ones(1, 2)))
+    assert "Attribution of 1 example by" in told
+    assert "cost: 1 example forward, 1 backward" in told

@@ -219,3 +219,14 @@ def test_what_rounding_left_of_an_output_is_zero_beside_its_steps():
     assert "without them 1e\N{MINUS SIGN}07" in [
         text.get_text() for text in plots.waterfall(["age"], [2e-07], 1e-07).texts
     ]
+
+
+@pytest.mark.parametrize("draw", [plots.bars, lambda *given, **look: plots.waterfall(*given, 0.0, **look)])
+def test_a_long_title_beside_long_names_stays_within_the_figure(draw):
+    names = [f"how many payments were missed in the last {at} years" for at in range(3)]
+    ax = draw(names, [1.0, 2.0, 3.0], title="row 73: first review of a person")
+    plots.to_png(ax)
+    title = ax.get_title(loc="left")
+    assert title == "row 73: first review of a person"
+    ends = next(text for text in [*ax.texts, ax._left_title] if text.get_text() == title).get_window_extent()
+    assert ends.x1 <= ax.figure.bbox.x1

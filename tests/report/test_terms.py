@@ -35,3 +35,10 @@ def test_terms_are_marked_in_sentences_of_the_report_alone_and_never_among_names
     after = page.partition("The favourable answer is ")[2].partition("</dd>")[0]
     assert after
     assert "<a" not in after
+
+
+def test_what_stands_in_backticks_is_code_and_no_term_of_the_glossary():
+    said = str(Terms()("Write `probe attack <FOLDER>` to see what an attack does."))
+    assert "<code>probe attack &lt;FOLDER&gt;</code>" in said
+    assert "`" not in said
+    assert said.index('class="term"') > said.index("</code>")

@@ -38,5 +38,5 @@ def _countersignatures(bundle: Bundle) -> list[Block]:
         return []
     rows = [(each.signature.key, moment(each.rerun.signed), each.rerun.machine, each.rerun.words) for each in found]
     columns = ("key", "signed, as it says", "on, as it says", "what was run again")
-    told = f"{BINDS} Whose key it is, `probe verify FOLDER --signers FILE` says."
+    told = f"{BINDS} Whose key it is, probe verify FOLDER --signers FILE says."
     return [Text("Counter-signatures", level=3), Text(told), Table(columns, rows, "Counter-signatures")]
