@@ -44,16 +44,15 @@ class Meter:
         Raises:
             ContractError: if an example would exceed its limit.
         """
-        if self.most is not None:
-            if rows is None and number != len(self.forward):
-                raise ContractError(
-                    f"{number} rows of {len(self.forward)} examples were queried, and the queries of each example "
-                    "are limited; name the example of each row: model.logits(inputs, rows=aim.rows), or aim.ask(inputs)"
-                )
-            again = self._shared(number, rows)
-            if bool((self.forward + again > self.most).any()):
-                raise ContractError(f"an example was queried more than {self.most} times, the maximum allowed")
-        self.forward = self.forward + self._shared(number, rows)
+        if self.most is not None and rows is None and number != len(self.forward):
+            raise ContractError(
+                f"{number} rows of {len(self.forward)} examples were queried, and the queries of each example "
+                "are limited; name the example of each row: model.logits(inputs, rows=aim.rows), or aim.ask(inputs)"
+            )
+        forward = self.forward + self._shared(number, rows)
+        if self.most is not None and bool((forward > self.most).any()):
+            raise ContractError(f"an example was queried more than {self.most} times, the maximum allowed")
+        self.forward = forward
 
     def count_backward(self, number: int, rows: Labels | None) -> None:
         """Count a backward pass."""

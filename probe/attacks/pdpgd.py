@@ -30,6 +30,11 @@ class PDPGD(Attack):
     steps). Step lengths decrease along a cosine. The shortest change that reached the goal is kept, and shortened by a
     bisection, so its length is an upper bound of the distance to the decision boundary.
 
+    The authors' code, as adversarial-library has it, differs in three things: it moves by Adam's steps of the softplus
+    of the margin, begins with a hundredth of the weight on the length, and averages the weights, with nine tenths of
+    the mean so far. Averaged here, 100 steps found longer changes of 12 images of `fashion-robust`: L2 1.64 instead of
+    1.45 in the mean, Linf .33 instead of .24 and L1 11.4 instead of 9.0.
+
     >>> import torch
     >>> from probe import Model, Space
     >>> from probe.attacks import PDPGD

@@ -23,10 +23,11 @@ class Recolor(MappedAttack):
     A grid of `colours` by `colours` by `colours` colours spans those of the image, each knot moves by at most the
     radius in each channel, and a colour between knots moves by the mean of its eight, linearly. So pixels of one colour
     stay pixels of one colour, and similar ones similar: a model that withstands this attack and not PGD sees patterns
-    that no light makes. The grid is of the values that the model gets; the paper also has one of perceived colours, and
-    a penalty for differences between knots, instead of which a coarse grid keeps the change smooth here. Steps go up
-    the loss by the sign of its slope and shrink; the first is `step` radii. The best point of each example is kept: on
-    a linear model, away from the bounds of the space, it is the worst of all such changes.
+    that no light makes. The grid is of the values that the model gets, and so is the radius. The paper also has a grid
+    of CIELUV, in which equal distances look alike, whose radii are of other units, and a penalty for differences
+    between knots, instead of which a coarse grid keeps the change smooth here. Steps go up the loss by the sign of its
+    slope and shrink; the first is `step` radii. The best point of each example is kept: on a linear model, away from
+    the bounds of the space, it is the worst of all such changes.
 
     Raises:
         Unsupported: if inputs are not images of three channels.
