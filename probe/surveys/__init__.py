@@ -12,6 +12,7 @@ from probe.surveys.influence import LastLayerInfluence
 from probe.surveys.interactions import PairInteractions
 from probe.surveys.layers import LayerActivation, LayerConductance
 from probe.surveys.lens import LogitLens
+from probe.surveys.maximisation import ActivationMaximisation
 from probe.surveys.membership import MembershipAUROC, MembershipTPR
 from probe.surveys.nearest import NearestCases
 from probe.surveys.outliers import OutlierAUROC, OutlierFPR
@@ -26,6 +27,7 @@ __all__ = [
     "TCAV",
     "Ablation",
     "AccumulatedEffects",
+    "ActivationMaximisation",
     "ActivationPatching",
     "AttackChecks",
     "Calibration",

@@ -305,6 +305,18 @@ def test_checkpoints_of_the_zoo_tell_the_fall_of_the_loss_of_training(name, data
     assert float(found.sum()) == pytest.approx(fell, rel=0.15)
 
 
+def test_the_zoo_keeps_few_checkpoints_each_with_the_learning_rates_until_the_next():
+    from probe_models.zoo.trainer import _Path
+
+    path = _Path(nn.Linear(1, 1), [0.0])
+    for epoch in range(40):
+        path.keep({"next_learning_rate": epoch + 1.0})
+    found = path.until(35, torch.ones(2))
+    assert len(found) == 12  # every third of 35
+    assert found[0].rate.tolist() == [0.5 + 1.5 + 2.5] * 2
+    assert found[-1].rate.tolist() == [33.5 + 34.5] * 2
+
+
 def loss_of(model, data):
     found = model.logits(model.check(data.inputs))
     if data.labels.is_floating_point():
