@@ -66,20 +66,21 @@ class Subsets(Replacing, ABC):
     def _explanations(self, own: PerFeature, active: Presence) -> Explanations:
         """The values, and the same in random orders among the active features."""
         noise = torch.rand(self.shuffles, own.shape[1], generator=self._source(1), dtype=torch.float64)
-        order = noise.expand(len(own), -1, -1).masked_fill(~active[:, None], torch.inf).argsort(2)
-        places = (
-            (~active).to(torch.uint8).argsort(dim=1, stable=True)[:, None].expand_as(order)
-        )  # the active ones first
-        mixed = own[:, None].expand_as(order).gather(2, order)
-        return torch.cat([own[:, None], torch.empty_like(mixed).scatter_(2, places, mixed)], 1)
+        kinds, which = torch.unique(active, dim=0, return_inverse=True)  # the same active features have the same orders
+        order = noise.expand(len(kinds), -1, -1).masked_fill(~kinds[:, None], torch.inf).argsort(2)
+        places = (~kinds).to(torch.uint8).argsort(dim=1, stable=True)[:, None].expand_as(order)  # the active ones first
+        source = torch.empty_like(order).scatter_(2, places, order)[which]
+        return torch.cat([own[:, None], own[:, None].expand_as(source).gather(2, source)], 1)
 
     def _removed(self, active: Presence, sizes: Sizes) -> Removed:
         """A random subset of the active features of each size."""
         noise = torch.rand(sizes.shape[1], active.shape[1], generator=self._source(0), dtype=torch.float64)
         order = noise.argsort(1)  # once: all examples have the same
-        there = active[:, order]
+        # Examples with the same active features lose the same subsets.
+        kinds, which = torch.unique(torch.cat([sizes, active.to(sizes)], 1), dim=0, return_inverse=True)
+        sizes, there = kinds[:, : sizes.shape[1]], kinds[:, sizes.shape[1] :].bool()[:, order]
         first = there & (there.cumsum(2, dtype=torch.int32) <= sizes[:, :, None])
-        return torch.empty_like(first).scatter_(2, order.expand_as(first), first)
+        return torch.empty_like(first).scatter_(2, order.expand_as(first), first)[which]
 
     def _source(self, stream: int) -> torch.Generator:
         return generator(2 * self.seed + stream, torch.device("cpu"))

@@ -169,3 +169,15 @@ def test_removed_subsets_are_the_first_active_features_of_one_random_order():
     for row, subset in itertools.product(range(6), range(50)):
         order = [at for at in noise[subset].argsort().tolist() if active[row, at]]
         assert found[row, subset].nonzero()[:, 0].tolist() == sorted(order[: sizes[row, subset]])
+
+
+def test_examples_with_the_same_active_features_share_subsets_and_orders_in_any_order_of_rows():
+    metric = Infidelity(samples=6, shuffles=3)
+    kinds = torch.tensor([[True, True, True, True], [True, False, True, True]])
+    active, own = kinds[torch.tensor([1, 0, 1, 0, 0])], torch.arange(20.0, dtype=torch.float64).view(5, 4)
+    sizes = torch.tensor([1, 1, 2, 2, 3, 3]).expand(5, -1)
+    together, mixed = metric._removed(active, sizes), metric._explanations(own, active)
+    for row in range(5):
+        one = slice(row, row + 1)
+        assert torch.equal(together[one], metric._removed(active[one], sizes[one]))
+        assert torch.equal(mixed[one], metric._explanations(own[one], active[one]))
