@@ -32,7 +32,7 @@ from probe.explainers.shapley import _regress, shapley_design
 RESULTS = Path(__file__).parent / "results" / "shapley.json"
 ROWS, SEEDS = 4, 3
 CALLS = (120, 240, 480, 960, 1920)
-BUDGETS = (110, 182, 200, 250, 300, 350, 400, 450, 500, 600, 900, 1300, 2146)  # of probe, of which the first that is as close is timed
+BUDGETS = (110, 182, 200, 250, 300, 350, 400, 450, 500, 600, 900, 1300, 2146)  # of which the first as close is timed
 
 Peer = Callable[[Tensor, Tensor, int], Tensor]
 
