@@ -52,6 +52,7 @@ FIRST = "summary"
 HOME = "home"
 LAB = "lab"
 OPEN = "open run"  # of the session: the audit that was shown last
+VERIFIED = "verified"  # of the session: the stamps of the audits whose verification it has waited for
 
 
 def main(offer: Offer) -> None:
@@ -219,12 +220,21 @@ def _running(folder: str) -> None:
         st.caption(f"{began}There are no findings before all evidence is complete. This page updates by itself.")
 
 
-def _is_intact(opened: runs.Opened, side: DeltaGenerator, top: DeltaGenerator) -> bool:
-    # Not a spinner, whose turning takes the browser as long as half of the page does.
-    waiting = top.empty()
-    waiting.text("Verifying the audit; its numbers are shown after that.")
+def _verified(opened: runs.Opened, waiting: DeltaGenerator) -> runs.Integrity:
+    """What was verified; the first time in a session a sentence says what is waited for, which moves all below it."""
+    done: set[str] = st.session_state.setdefault(VERIFIED, set())
+    if opened.stamp not in done:
+        # Not a spinner, whose turning takes the browser as long as half of the page does.
+        waiting.text("Verifying the audit; its numbers are shown after that.")
     result = seals.verified(opened.folder, opened.stamp)
-    waiting.empty()
+    if opened.stamp not in done:
+        waiting.empty()
+        done.add(opened.stamp)
+    return result
+
+
+def _is_intact(opened: runs.Opened, side: DeltaGenerator, top: DeltaGenerator) -> bool:
+    result = _verified(opened, top.empty())
     recorded = str(opened.bundle.manifest.digest)
     if result.intact and recorded not in result.digests:
         result = runs.Integrity(intact=False, sentence="it changed while it was read; load the page again")

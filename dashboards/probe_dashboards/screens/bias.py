@@ -1,5 +1,7 @@
 """Who is treated differently, beyond chance?"""
 
+from functools import partial
+
 import streamlit as st
 
 from probe.audit import reading
@@ -69,11 +71,16 @@ def _compare(opened: Opened) -> None:
     )
     widgets.behind(opened, behind["groups"])
     if bias.separated(bundle, by):
-        widgets.section("How well scores separate, by group", "roc-by-group")
-        caption = "True against false positive rate of each group at every threshold. Dashed: chance."
-        widgets.figure(opened, "roc_by", caption, by, width=480)
-        widgets.behind(opened, bias.separated_panel(bundle, by))
+        label = "ROC curve of each group"
+        title = "How well scores separate, by group"
+        widgets.part("roc-by-group", title, label, partial(_separated, opened, by))
     few = bias.small(bundle, by)
     if len(few) and not threshold:
         widgets.section(f"{'Means' if numbers else 'Rates'} of groups with too few rows to be reliable")
         widgets.table(few, "Groups that are too small")
+
+
+def _separated(opened: Opened, by: str) -> None:
+    caption = "True against false positive rate of each group at every threshold. Dashed: chance."
+    widgets.figure(opened, "roc_by", caption, by, width=480)
+    widgets.behind(opened, bias.separated_panel(opened.bundle, by))

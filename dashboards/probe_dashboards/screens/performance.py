@@ -66,7 +66,8 @@ def _classes(opened: Opened, one: str) -> None:
     widgets.behind(opened, decided.panel(bundle, "by_class", one))
     _roc(opened, one)
     if decided.own(bundle, one) is not None:
-        _thresholds(opened, one)
+        label = "Rates at every threshold, and a threshold to try"
+        widgets.part("threshold-rates", "Thresholds", label, partial(_thresholds, opened, one), "cut")
     for label in reading.reliability(bundle):
         behind = performance.bin_panel(bundle, label)
         asked = "Is its confidence calibrated?"
@@ -124,7 +125,6 @@ def _thresholds(opened: Opened, one: str) -> None:
     bundle, used = opened.bundle, decided.own(opened.bundle, one)
     assert used is not None, "asked for only where there are two classes"
     yes = list(decided.classes(bundle, one).values())[1]
-    widgets.section("Thresholds", "threshold-rates")
     cut = _cut(opened, used)
     caption = (
         f"Rates when {yes} is predicted from this probability on, with 95 % Wilson bands. "

@@ -1,5 +1,7 @@
 """A slice that the reader of Performance names: groups, and features of the rows that are kept."""
 
+from functools import partial
+
 import streamlit as st
 
 from probe_dashboards import widgets
@@ -20,7 +22,13 @@ def draw(opened: Opened, one: str) -> None:
         return
     if not examples.attributes(bundle) and not free.features(bundle):
         return
-    widgets.section("A slice of your own", "free-slice")
+    asked = [f"is-{attribute}" for attribute in examples.attributes(bundle)] + [*free.SLOTS]
+    label = "Choose groups and features, and compare their rows with all others"
+    widgets.part("free-slice", "A slice of your own", label, partial(_slice, opened, one), *asked)
+
+
+def _slice(opened: Opened, one: str) -> None:
+    bundle = opened.bundle
     named = _named(opened)
     if not named.groups and not named.features:
         st.text("Choose a group or a feature to compare the rows that have it with all others.")
