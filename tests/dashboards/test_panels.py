@@ -3,6 +3,7 @@
 import io
 import shlex
 from functools import cache
+from importlib import import_module
 
 import numpy as np
 import pandas as pd
@@ -44,6 +45,7 @@ def test_the_python_behind_each_panel_runs(page, name, kind):
 
 @pytest.mark.parametrize(("name", "kind"), PANELLED)
 def test_the_command_behind_each_panel_is_one_that_probe_takes(page, name, kind):
+    import_module("probe.cli.commands")
     commands = get_command(app)
     lines = [line for b in page(name, kind).code if b.language == "bash" for line in b.value.splitlines()]
     assert lines

@@ -162,10 +162,10 @@ def test_a_cold_link_gives_the_same_rows(show, bundles):
 
 
 def test_a_changed_filter_is_in_the_address_and_begins_at_the_first_page(show, bundles):
-    app = show(bundles.table.folder.parent, "rows", page="3")
-    assert re.findall(r">(\d+)</a>", markup(app)) == [str(row) for row in range(100, 150)]
+    app = show(bundles.table.folder.parent, "rows", page="5")
+    assert re.findall(r">(\d+)</a>", markup(app)) == [str(row) for row in range(100, 125)]
     app.button(key="to Next").click().run()
-    assert app.query_params["page"] == ["4"] or app.query_params["page"] == "4"
+    assert app.query_params["page"] == ["6"] or app.query_params["page"] == "6"
     assert "in-race" not in {box.key for box in app.selectbox}, "what few ask for is drawn where it was sent for"
     app.session_state["filters page"] = True
     app.run().selectbox(key="in-race").select("other").run()

@@ -1,5 +1,6 @@
 """The filter of rows, which lives in the address; Rows and Instance ask for it alike."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from math import inf, isfinite
@@ -14,6 +15,8 @@ from probe_dashboards.views.examples import ANY, Wanted
 from probe_dashboards.views.runs import Opened
 from probe_dashboards.views.words import as_label, md
 
+# By their keys in the address: their titles, their choices, and what is chosen unless the address says.
+Parts = dict[str, tuple[str, Mapping[str, str], str]]
 BOUNDS = {"from": -inf, "to": inf}
 
 
@@ -31,46 +34,50 @@ def controls(opened: Opened, drops: str, base: Wanted, default: str = "all", *, 
     """The filter in the address, with a control for each part; a change drops the part of the address named `drops`.
 
     `base` is what `kept` found, which has controls too if `every`. What few ask for is folded away, and a browser
-    draws it only for those who do.
+    draws it only for those who do: of Instance, which shows one row, that is all of it.
     """
-    bundle, judged = opened.bundle, examples.right(opened.bundle) is not None
+    bundle = opened.bundle
     ask = partial(widgets.control, opened, drops=drops, width=170)
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        of = ask("of", f"Of {examples.count(bundle):,}", examples.EXPLAINED, default)
-        outcome = ask("outcome", "Answer is", examples.OUTCOMES) if judged else ANY
-        if every:
+    first: Parts = {"of": (f"Of {examples.count(bundle):,}", examples.EXPLAINED, default)}
+    if examples.right(bundle) is not None:
+        first["outcome"] = "Answer is", examples.OUTCOMES, ANY
+    parts, found = _parts(opened, base, every=every), {}
+    if every:
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            found = {key: ask(key, *each) for key, each in first.items()}
             _search(base, drops)
-    parts = _parts(opened, base, every=every)
-    used = [key for key in parts if st.query_params.get(key, ANY) != ANY]
+    else:
+        parts = first | parts
+    used = [key for key, (_, _, usual) in parts.items() if st.query_params.get(key, usual) != usual]
     used += [key for key in (*BOUNDS, "one", "broken") if every and key in st.query_params]
-    if not parts and not every:
-        return replace(base, of=of, outcome=outcome)
-    more = st.expander("More filters", key=f"filters {drops}", expanded=bool(used), on_change="rerun")
+    more = st.expander(
+        "More filters" if every else "Filters", key=f"filters {drops}", expanded=bool(used), on_change="rerun"
+    )
     with more, st.container(horizontal=True, vertical_alignment="bottom"):
         if more.open:
-            found = {key: ask(key, *each) for key, each in parts.items()}
+            found |= {key: ask(key, *each) for key, each in parts.items()}
             if every:
                 _besides(opened, base, drops)
         else:
-            found = {key: widgets.asked(opened, key, list(titles)) for key, (_, titles) in parts.items()}
+            found |= {key: widgets.asked(opened, key, list(titles), usual) for key, (_, titles, usual) in parts.items()}
     if used and not more.open:
         st.caption("Filters that are folded away are in use.")
     groups = {key.removeprefix("in-"): value for key, value in found.items() if key.startswith("in-")}
-    answer, label, sure = (found.get(key, ANY) for key in ("answer", "label", "sure"))
-    return replace(base, of=of, outcome=outcome, answer=answer, label=label, sure=sure, groups=groups)
+    kinds = {key: found.get(key, ANY) for key in ("of", "outcome", "answer", "label", "sure")}
+    return replace(base, groups=groups, **kinds)
 
 
-def _parts(opened: Opened, base: Wanted, *, every: bool) -> dict[str, tuple[str, dict[str, str]]]:
-    """What few filter by, by its key in the address: its title, and the choices."""
+def _parts(opened: Opened, base: Wanted, *, every: bool) -> Parts:
+    """What few filter by."""
     bundle = opened.bundle
-    parts: dict[str, tuple[str, dict[str, str]]] = {}
+    parts: Parts = {}
     if examples.are_classes(bundle):
         classes = {ANY: "any"} | examples.classes(bundle, base.one)
-        parts |= {"answer": ("Answer", classes), "label": ("Label", classes)}
+        parts |= {"answer": ("Answer", classes, ANY), "label": ("Label", classes, ANY)}
     if (not every or "sure" in st.query_params) and bundle.manifest.task.one_class:
-        parts["sure"] = "Probability of the answer", dict(examples.SURE)
+        parts["sure"] = "Probability of the answer", examples.SURE, ANY
     for attribute, name in examples.attributes(bundle).items():
-        parts[f"in-{attribute}"] = as_label(name), {ANY: "any"} | examples.groups(bundle, attribute)
+        parts[f"in-{attribute}"] = as_label(name), {ANY: "any"} | examples.groups(bundle, attribute), ANY
     return parts
 
 

@@ -50,7 +50,8 @@ def draw(opened: Opened) -> None:
 def _choose(opened: Opened) -> int | None:
     """The chosen example; None where no example matches."""
     bundle = opened.bundle
-    rows = examples.found(bundle, _wanted(opened))
+    wanted = _wanted(opened)
+    rows = examples.found(bundle, wanted)
     if not rows:
         st.text("No example matches.")
         return None
@@ -59,7 +60,9 @@ def _choose(opened: Opened) -> int | None:
     at = listed.index(value)
     near = rows[max(0, at - NEAR) : at + NEAR]
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        title = f"Example {at + 1:,} of {len(rows):,}{', the nearest ones' if len(near) < len(rows) else ''}"
+        those = " explained" if wanted.of == "explained" else ""
+        nearest = ", the nearest ones" if len(near) < len(rows) else ""
+        title = f"Example {at + 1:,} of {len(rows):,}{those}{nearest}"
         widgets.select("row", title, value, examples.titles(bundle, near), width=460)
         widgets.step_button("row", "Previous", listed[at - 1] if at else None, ":material/chevron_left:")
         widgets.step_button("row", "Next", listed[at + 1] if at + 1 < len(listed) else None, ":material/chevron_right:")
