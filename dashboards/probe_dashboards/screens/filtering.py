@@ -63,8 +63,8 @@ def controls(opened: Opened, drops: str, base: Wanted, default: str = "all", *, 
     if used and not more.open:
         st.caption("Filters that are folded away are in use.")
     groups = {key.removeprefix("in-"): value for key, value in found.items() if key.startswith("in-")}
-    kinds = {key: found.get(key, ANY) for key in ("of", "outcome", "answer", "label", "sure")}
-    return replace(base, groups=groups, **kinds)
+    outcome, answer, label, sure = (found.get(key, ANY) for key in ("outcome", "answer", "label", "sure"))
+    return replace(base, of=found["of"], outcome=outcome, answer=answer, label=label, sure=sure, groups=groups)
 
 
 def _parts(opened: Opened, base: Wanted, *, every: bool) -> Parts:
