@@ -4,6 +4,7 @@ import pytest
 import torch
 from probe_dashboards import charts
 from probe_dashboards.app import PAGES
+from probe_dashboards.views import methods
 
 import probe
 from probe import Dataset, Model, Space
@@ -37,3 +38,9 @@ def test_a_chart_of_an_estimate_without_interval_has_the_estimate_alone(single):
     ends = [each for layer in chart["layer"] for each in layer["data"]["values"] if "low" in each]
     assert ends
     assert all(each["low"] is None is each["high"] and each["value"] is not None for each in ends)
+
+
+def test_a_page_names_no_metric_of_another_task(single):
+    found = methods.named(single, "performance")
+    assert "accuracy" in found
+    assert not {"exact_match", "r_squared", "mean_absolute_error"} & {*found}

@@ -49,7 +49,7 @@ def test_what_was_not_tested_is_named_with_its_reason_and_so_are_kinds_that_the_
     said = told(bundles.bare).untested
     assert said.startswith("Not tested: ")
     assert "the plan names no attack" in said
-    assert said.endswith("it has no explainers, counterfactuals, attacks, certificates or surveys.")
+    assert said.endswith("; the plan has no explainers, counterfactuals, attacks, certificates or surveys.")
     assert "the audit ended before this step" in told(bundles.interrupted).untested
 
 
@@ -73,7 +73,7 @@ def test_the_summary_begins_with_the_three_sentences_and_holds_plan_and_report(b
 def test_a_method_that_an_interrupted_audit_did_not_reach_is_one_of_its_plan(bundles):
     said = reading.sentences(bundles.interrupted).untested
     assert "the audit ended before this step" in said
-    assert said.endswith("of the plan, it has no counterfactuals, certificates or surveys.")
+    assert said.endswith("; the plan has no counterfactuals, certificates or surveys.")
 
 
 @pytest.mark.parametrize("kind", ["table", "image", "proofs", "prose", "graph"])

@@ -123,11 +123,15 @@ def family(name: str) -> str:
 
 
 def named(bundle: Bundle, page: str) -> list[str]:
-    """The methods and metrics that a page of an audit names, whether or not they are installed here."""
+    """The methods and metrics that a page of an audit names, whether or not they are installed here.
+
+    A metric that the plan has for other tasks is none of them.
+    """
     if page in NAMELESS:
         return []
     steps = bundle.manifest.steps
-    found = [(step.kind, step.method) for step in steps] + [("metric", r.settings) for s in steps for r in s.readings]
+    taken = [reading for step in steps for reading in step.readings if reading.status != "not asked"]
+    found = [(step.kind, step.method) for step in steps] + [("metric", reading.settings) for reading in taken]
     told = [str(config["method"]) for kind, config in found if "method" in config and kind in NAMED.get(page, (kind,))]
     return list(dict.fromkeys(told))
 

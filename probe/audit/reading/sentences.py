@@ -111,10 +111,10 @@ def _untested(bundle: Bundle) -> str:
     parts = list(dict.fromkeys(f"{each.check} ({each.note})" if each.note else each.check for each in missing(bundle)))
     asked = {step.kind for step in planned(bundle.manifest.plan)}
     names = [name for kind, (_, name) in DOES.items() if kind not in asked]
-    none = f"it has no {_or(names)}" if names else "it has methods of every kind"
+    none = f"has no {_or(names)}" if names else "has methods of every kind"
     if not parts:
-        return f"Nothing of the plan was left out; {none}."
-    return f"Not tested: {_some(parts)}; of the plan, {none}."
+        return f"Nothing of the plan was left out; it {none}."
+    return f"Not tested: {_some(parts)}; the plan {none}."
 
 
 def _rows(bundle: Bundle, step: str) -> str:
