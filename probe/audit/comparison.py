@@ -10,6 +10,7 @@ import numpy as np
 
 from probe.audit.bundle import Bundle
 from probe.audit.changes import by_check
+from probe.audit.second_run import compare_evidence
 from probe.errors import IntegrityError
 from probe.finding import Finding
 
@@ -19,12 +20,15 @@ POWER_OF_TEN = re.compile(r"(?:\d\.)?\d+e\+\d+")  # as bundles have it whose pro
 NUMBERS = ("estimate", "low", "high", "n", "threshold")
 
 
-def compare_runs(stored: Bundle, again: Bundle, *, tolerance: float) -> None:
-    """Raise IntegrityError unless two complete audits of one plan have the same findings.
+def compare_runs(stored: Bundle, again: Bundle, *, tolerance: float) -> tuple[str, ...]:
+    """Sentences about single rows in which two complete audits of one plan differ, as rounding can make them.
 
     Numbers have a tolerance, as another processor rounds differently, which can change single examples. A status may
     differ only where the estimate or an end of its interval is within the tolerance of the threshold. Whether a check
     was run must not differ.
+
+    Raises:
+        IntegrityError: unless both have the same steps, rows and findings, and evidence of all but single rows.
     """
     if again.manifest.plan.checks != stored.manifest.plan.checks:
         raise IntegrityError("the thresholds of the two audits differ")
@@ -49,6 +53,7 @@ def compare_runs(stored: Bundle, again: Bundle, *, tolerance: float) -> None:
                 raise IntegrityError(
                     f"finding {key[1]!r}: its status is {one.status!r}, and {other.status!r} in the second run"
                 )
+    return compare_evidence(stored, again, tolerance=tolerance)
 
 
 def compare_findings(stored: Finding, now: Finding, tolerance: float, keys: Sequence[str] = KEYS) -> None:

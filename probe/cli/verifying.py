@@ -47,13 +47,13 @@ def verify(
     result = verify(bundle)
     found = sealed(result, digest, signers, revoked)
     _check_report(bundle)
-    if rerun:
-        _rerun(bundle, allow_code=allow_code, device=device)
+    tipped = _rerun(bundle, allow_code=allow_code, device=device) if rerun else ()
     if as_json:
         emit_json(
             vars(result)
             | {
                 "rerun": rerun,
+                "differing": list(tipped),
                 "seal": found.words,
                 "signatures": _listed(result, found),
                 "signoffs": [plain(each) for each in result.signoffs],
@@ -61,7 +61,7 @@ def verify(
             }
         )
     else:
-        _say_verified(result, found, rerun=rerun)
+        _say_verified(result, found, rerun=rerun, tipped=tipped)
     return 0 if result.status == "complete" else FINDINGS
 
 
@@ -115,7 +115,7 @@ def _say_seconds(result: Any, found: Any) -> None:
         print_out(BINDS)
 
 
-def _say_verified(result: Any, found: Any, *, rerun: bool) -> None:
+def _say_verified(result: Any, found: Any, *, rerun: bool, tipped: tuple[str, ...]) -> None:
     from probe.audit.reading import ended
     from probe.audit.signing import CONSISTENT
     from probe.formatting import moment
@@ -154,10 +154,13 @@ def _say_verified(result: Any, found: Any, *, rerun: bool) -> None:
     for record in result.signoffs:
         _say_signoff(record, found)
     if rerun:
-        print_out("A second run gave the same numbers.")
+        print_out("A second run gave the same numbers." if not tipped else "A second run gave the same findings.")
+        for told in tipped:
+            print_out(told + ".")
     elif result.held_once:
         print_out(
-            f"What was changed so that all agrees, only a second run tells (--rerun): {', '.join(result.held_once)}."
+            f"What was changed so that all agrees, only a second run tells (--rerun): {', '.join(result.held_once)}. "
+            "Times, costs, the machine and what the plan says about its use are the writer's word."
         )
 
 
@@ -198,7 +201,8 @@ def opened_again(stored: Any, *, allow_code: bool, device: str) -> Any:
     return (plan, *open_both(plan, allow_code=allow_code, device=device))
 
 
-def _rerun(folder: Path, *, allow_code: bool, device: str) -> None:
+def _rerun(folder: Path, *, allow_code: bool, device: str) -> tuple[str, ...]:
+    """What a second run tells of single rows, where it has the same findings."""
     import tempfile
 
     from probe.audit import read, run
@@ -212,4 +216,4 @@ def _rerun(folder: Path, *, allow_code: bool, device: str) -> None:
         for part in ("model", "data"):
             if getattr(again.manifest, part).sha256 != getattr(stored.manifest, part).sha256:
                 raise IntegrityError(f"the {part} is not the one that was audited: its digest differs")
-        compare_runs(stored, again, tolerance=0.02)
+        return compare_runs(stored, again, tolerance=0.02)

@@ -555,3 +555,43 @@ def test_findings_whose_numbers_are_written_with_a_power_of_ten_still_verify():
     for note in ("12,345 rows: a gap of 1.24e+03 to 1.5e+06 or more", "12,346 rows: a gap of 1,234 to 1.5e+06 or more"):
         with pytest.raises(IntegrityError, match="note is"):
             compare_findings(replace(now, note=note), now, 1e-9)
+
+
+def shifted(name, part, row=slice(None)):
+    """Move numbers, or texts to another row, of one array that no other array of the bundle contradicts."""
+
+    def change(arrays):
+        changed = arrays[part].copy()
+        changed[row] = changed[row] * 2 + 1 if changed.dtype.kind == "f" else np.roll(changed[row], 1, axis=0)
+        return changed
+
+    return arrays_of(name, **{part: change})
+
+
+@pytest.mark.parametrize(("forge", "why"), [
+    (shifted("instances", "near_within"), r"6 of 6 rows of instances \(near_within\) differ"),
+    (shifted("explain-lime", "fidelity"), r"6 of 6 rows of explain-lime \(fidelity\) differ"),
+    (arrays_of("attack-pgd", movable=lambda a: ~a["movable"]), r"30 of 30 rows of attack-pgd \(movable\) differ"),
+    (arrays_of("attack-pgd", after=lambda a: np.char.add(a["after"], "!")), r"24 of 30 rows of attack-pgd \(after\)"),
+    (shifted("instances", "described"), "described of instances differ in the second run"),
+    (arrays_of("explain-lime", fidelity=lambda a: a["fidelity"][:3]), "fidelity of explain-lime has another shape"),
+    (lambda b: b.write_arrays("instances", b.arrays("instances") | {"more": np.ones(6)}), "the array more in one of"),
+    (lambda b: b.manifest["data"].update(source="the official test set"), "source of the data differ"),
+    (lambda b: b.manifest["data"]["notices"].append("The regulator approved it."), "notices of the data differ"),
+    (lambda b: b.manifest["model"].update(name="another"), "name of the model differ"),
+    (said("attack-pgd", note="The regulator approved it."), "what is said of the step attack-pgd differs"),
+])  # fmt: skip
+def test_a_second_run_tells_what_no_finding_shows(copy, quick, forge, why):
+    """Values, texts and neighbours of rows are shown to readers; findings alone do not depend on them."""
+    sign(copy, forge)
+    with pytest.raises(IntegrityError, match=why):
+        compare_runs(read(copy), quick, tolerance=0.02)
+
+
+def test_single_rows_that_rounding_may_have_tipped_are_told(copy, quick):
+    assert compare_runs(quick, read(quick.folder), tolerance=0.02) == ()
+    sign(copy, shifted("explain-lime", "fidelity", slice(2, 3)))
+    (told,) = compare_runs(read(copy), quick, tolerance=0.02)
+    assert told.startswith("1 of 6 rows of explain-lime (fidelity) differ in the second run")
+    sign(copy, arrays_of("explain-lime", fidelity=lambda a: a["fidelity"] * (1 + 1e-6)))  # another processor
+    assert len(compare_runs(read(copy), quick, tolerance=0.02)) == 1

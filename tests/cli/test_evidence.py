@@ -58,6 +58,7 @@ def test_what_verifying_shows_and_what_it_does_not_is_said(probe, copy):
     assert "the numbers follow from the files, not who wrote the files" in said
     assert "--digest" in said
     assert "only a second run tells (--rerun): the answers, the inputs, the values of explanations, " in said
+    assert "what is said of model and data. Times, costs, the machine" in said
     assert "deletion (in part)" in said
     assert "robust_accuracy" not in said  # it follows from the answers
 

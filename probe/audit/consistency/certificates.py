@@ -20,6 +20,7 @@ def check_certificate(step: Step) -> None:
     # A certificate of another classifier, such as a vote under noise, decides for itself.
     agree = step.record.certifies or bool((own | step.answers.tied[rows]).all())
     expect(bool(agree), name, "it certifies answers that are not those of the predictions")
+    expect(bool((arrays["radius"] >= 0).all()), name, "a radius is below 0, or no number")
     right = arrays["predicted"] == labels[rows]
     certified = right & (arrays["radius"] > arrays["eps"][:, None])
     seen = arrays.get(evidence_of("certified_accuracy"), np.zeros(0))

@@ -4,9 +4,12 @@ from probe.audit.kinds import ASKED
 from probe.audit.manifest import Manifest
 from probe.registry import declared
 
+GIVEN, GIVEN_GROUPS = "the labels", "the labels and groups of rows"
+SAID = "what is said of model and data"
+
 
 def held_once(manifest: Manifest) -> tuple[str, ...]:
-    """What was asked of the model, and the metrics whose evidence does not follow wholly from other evidence.
+    """What was asked of the model, metrics whose evidence does not follow wholly from other evidence, what was given.
 
     Kinds of steps declare the first, metrics the second (`Metric.follows`).
     """
@@ -17,4 +20,6 @@ def held_once(manifest: Manifest) -> tuple[str, ...]:
         follows = str(method.said.get("follows", "")) if method else ""
         if reading.status == "done" and follows != "wholly":
             found.append(reading.metric + " (in part)" * (follows == "partly"))
+    if done:
+        found += [GIVEN_GROUPS if manifest.data.groups else GIVEN, SAID]
     return tuple(dict.fromkeys(found))
