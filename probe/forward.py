@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm as BatchNorm
 from torch.nn.parameter import is_lazy
 
 from probe.errors import ForwardError, ProbeError, Unsupported
@@ -77,6 +78,20 @@ def _in_training(module: nn.Module) -> bool:
     if "eval" in vars(module):  # of torch.export, which keeps the mode of the network that it exported, and no other
         return False
     return module.training or any(part is not None and _in_training(part) for part in module._modules.values())
+
+
+def check_batch_norms(forward: Forward) -> None:
+    """Raise ProbeError for a module with a batch norm that takes the statistics of each batch, in eval mode too."""
+    named = forward.named_modules() if isinstance(forward, nn.Module) else ()
+    if mixing := next((name or "itself" for name, part in named if _normalises_a_batch(part)), None):
+        raise ProbeError(
+            f"batch norm {mixing} of the module has no running statistics, so its answer to a row depends on the other "
+            "rows that it is asked with; train it with track_running_stats=True"
+        )
+
+
+def _normalises_a_batch(module: nn.Module) -> bool:
+    return isinstance(module, BatchNorm) and module.running_mean is None and module.running_var is None
 
 
 def _own(module: nn.Module) -> Iterator[Tensor]:

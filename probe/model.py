@@ -16,7 +16,7 @@ from probe.arrays import Given, Wanted
 from probe.called import Called
 from probe.checkpoint import Checkpoint
 from probe.forms import ByShape, Tokens
-from probe.forward import check_eval_mode, dtype_of, refuse_gradients
+from probe.forward import check_batch_norms, check_eval_mode, dtype_of, refuse_gradients
 from probe.inputs import checked_inputs
 from probe.labels import check_labels, check_targets
 from probe.metering import Meter, Usage
@@ -108,6 +108,7 @@ class Model(Called):
         for field_name, value in fields.items():
             object.__setattr__(self, field_name, value)
         check_eval_mode(self.forward)
+        check_batch_norms(self.forward)
         if self.embed is not None and isinstance(self.space.form, ByShape):
             object.__setattr__(self, "space", replace(self.space, form=self.space.form.turned(Tokens)))
 

@@ -20,6 +20,16 @@ def test_a_training_module_is_refused():
         Model(forward=mixed, **TWO)
 
 
+@pytest.mark.parametrize("norm", [nn.BatchNorm1d, nn.SyncBatchNorm, nn.LazyBatchNorm1d])
+def test_a_batch_norm_that_asks_the_rest_of_the_batch_is_refused(norm):
+    """Without running statistics the answer to a row among others is not its answer alone, in eval mode too."""
+    width = {} if norm is nn.LazyBatchNorm1d else {"num_features": 2}
+    with pytest.raises(ProbeError, match=r"batch norm 1 of the module has no running statistics.*track_running_stats="):
+        Model(forward=nn.Sequential(nn.Linear(2, 2), norm(**width, track_running_stats=False)).eval(), **TWO)
+    Model(forward=nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2)).eval(), **TWO)
+    Model(forward=nn.Sequential(nn.Linear(2, 2), nn.InstanceNorm1d(2)).eval(), **TWO)  # of each row by itself
+
+
 def test_a_weight_or_buffer_deep_inside_that_has_no_numbers_is_found():
     deep = nn.Sequential(nn.Linear(2, 2), nn.Sequential(nn.Sequential(nn.BatchNorm1d(2)))).eval()
     Model(forward=deep, **TWO)
