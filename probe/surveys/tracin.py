@@ -211,8 +211,8 @@ class _Taken:
     def __init__(self, model: Model, pattern: str) -> None:
         if not isinstance(model.forward, nn.Module):
             raise Unsupported(
-                f"tracin takes gradients by weights, and {model.name} is a function to torch; give Model the nn.Module "
-                "itself"
+                f"{TracIn.name()} takes gradients by weights, and {model.name} is a function to torch; give Model the "
+                "nn.Module itself"
             )
         # Together, as the embedding may be a part of the network.
         forward, embed = deepcopy((model.forward, model.embed))

@@ -1,5 +1,7 @@
 """What holds for every explainer."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
@@ -74,3 +76,34 @@ def test_swapping_two_features_swaps_their_values(rows, method):
     targets = torch.tensor([0, 1, 0])
     plain, moved = method(build(weight), x, targets), method(build(weight[order]), x[:, order], targets)
     assert_close(moved.values, plain.values[:, order], rtol=1e-6, atol=1e-9)
+
+
+def additive(weights):
+    """A model whose outputs are sums of functions of single features."""
+    space = Space(bounds=(-9.0, 9.0), reference=torch.zeros(1, len(weights), dtype=torch.float64))
+    return Model(forward=nn.Sequential(Twice(), nn.Tanh(), Times(weights)).eval(), space=space)
+
+
+@for_all
+def test_a_feature_that_is_not_used_gets_nothing(rows, method):
+    if method.name() == "rise":
+        pytest.skip("it gets the mean output, as every feature does that is there half of the time")
+    if method.name() == "lime":
+        method = replace(method, ridge=0.0)  # which else draws it towards 0, and with it others from their values
+    weights = torch.randn(6, 2, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    weights[2] = 0.0
+    values = method(additive(weights), rows(3, 6), torch.tensor([0, 1, 0])).values
+    assert float(values[:, 2].abs().max()) <= 1e-9
+    assert float(values[:, [0, 1, 3, 4, 5]].abs().min()) > 0
+
+
+@for_all
+def test_the_values_of_a_sum_of_two_outputs_are_the_sums_of_theirs(rows, method):
+    if method.name() == "var_grad":
+        pytest.skip("a variance is not linear")
+    if method.config().get("output") == "probability":
+        pytest.skip("probabilities of a sum are no sums")
+    weights = torch.randn(6, 2, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    model, x = additive(torch.cat([weights, weights.sum(1, keepdim=True)], 1)), rows(3, 6)
+    one, two, both = (method(model, x, torch.full((3,), at)).values for at in range(3))
+    assert_close(both, one + two, rtol=1e-5, atol=1e-8)

@@ -242,7 +242,10 @@ def test_what_has_no_gradients_of_weights_or_other_weights_is_refused():
         TracIn(count=61)(model, data)
     with pytest.raises(Unsupported, match="needs training rows, and model has none"):
         TracIn()(replace(model, training=None), data)
-    with pytest.raises(Unsupported, match=r"model is a function to torch; give Model the nn.Module itself"):
+    with pytest.raises(
+        Unsupported,
+        match=r"trac_in takes gradients by weights, and model is a function to torch; give Model the nn.Module itself",
+    ):
         TracIn()(replace(model, forward=lambda x: model.forward(x)), data)
     with pytest.raises(RangeError, match=r"TracIn.weights = 'head.\*' fits no weights of model; there are 0.weight"):
         TracIn(weights="head.*")(model, data)
