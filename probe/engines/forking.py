@@ -73,7 +73,7 @@ class Forks:
             with other:
                 self._process = subprocess.Popen(
                     # -P: a file of the folder that we are in is not loaded in place of a module
-                    [*self._before, sys.executable, "-P", FORKED, str(other.fileno()), *LOADED],
+                    [*self._before, sys.executable, "-P", FORKED, str(other.fileno()), *wanted()],
                     env=dict(environment),
                     pass_fds=[other.fileno()],
                     stdin=subprocess.DEVNULL,
@@ -103,6 +103,11 @@ class Forked:
         """End it as SIGTERM does."""
         with suppress(OSError):  # it has ended
             self._told.shutdown(socket.SHUT_WR)
+
+
+def wanted() -> tuple[str, ...]:
+    """The modules that workers will need: for those of a command what commands load, of a script what it has loaded."""
+    return LOADED if "probe.cli" in sys.modules else tuple(name for name in LOADED if name in sys.modules)
 
 
 def can_fork() -> bool:

@@ -1,6 +1,7 @@
 """A study by several workers: each runs the script again up to the same call, and does what no other has done.
 
-With local processes the caller, which has everything at hand, is one of the workers, and the others join it.
+With local processes the caller, which has everything at hand, is one of the workers, and the others join it. Where it
+has no other thread they are copies of it, which need not run the script again.
 
 A unit is a batch of rows of a cell, or the metrics of a cell whose batches are all saved. Whoever begins a unit claims
 it in the folder; a claim ends with its process, so the unit of a lost worker is free again.
@@ -17,6 +18,7 @@ from pathlib import Path
 import torch
 
 from probe.engines import Job, engine_of, from_here, run_jobs, threads_of
+from probe.engines.copies import can_copy, copied
 from probe.errors import DataError, ExistsError, ProbeError, RangeError, Unsupported
 from probe.study.asking import ask_batch, batches_of
 from probe.study.cells import Cell
@@ -32,10 +34,18 @@ def part_of(out: Path) -> bool | None:
     return Path(os.environ[OF]) == out.resolve() if OF in os.environ else None
 
 
-def deal(out: Path, engine: str, workers: int, report: Callable[[str], None], own: Callable[[], None]) -> str:
+def deal(
+    out: Path,
+    engine: str,
+    workers: int,
+    report: Callable[[str], None],
+    own: Callable[[], None],
+    quietly: Callable[[], None],
+) -> str:
     """Let workers do the units of a study; why some of them ended, if they did. Ctrl-C ends them all.
 
     `own` does units here until all are done, if this process is one of the workers, and looks at what is done if not.
+    `quietly` does units in a copy of this process, and says nothing.
 
     Raises:
         PlanError: if there is no such engine.
@@ -52,13 +62,21 @@ def deal(out: Path, engine: str, workers: int, report: Callable[[str], None], ow
     if not takes_part(engine):
         failed = run_jobs(place, jobs, workers, environment, told, own)
         return "; ".join(f"worker {job.shard}: {ended.said}" for job, ended in failed.items())
+    count = threads(workers)
+    if can_copy():
+        with (
+            threads_set(count),
+            copied(workers - 1, quietly, lambda number, said: report(f"worker {number + first}/{workers}: {said}")),
+        ):
+            own()
+        return ""
     needed = True
     with ThreadPoolExecutor(1) as pool:
         others = pool.submit(
             run_jobs, place, jobs, workers, environment, lambda job, said: told(job, said) if needed else None
         )
         try:
-            with threads_set(threads(workers)):
+            with threads_set(count):
                 own()
         finally:
             needed = False

@@ -164,7 +164,7 @@ def _dealt(cells: list[Cell], folder: Folder, engine: str, workers: int, progres
         return
     own = partial(_share, cells, folder, watch) if takes_part(engine) else watch
     try:
-        failed = deal(folder.path, engine, workers, say, own)
+        failed = deal(folder.path, engine, workers, say, own, partial(_share, cells, folder))
     finally:
         folder.unclaim()
     if failed and not all(folder.has(cell.name) for cell in cells):

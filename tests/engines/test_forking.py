@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from probe.engines import Outcome, forking, from_here
-from probe.engines.forking import Forks, can_fork, runs_python
+from probe.engines.forking import Forks, can_fork, runs_python, wanted
 from probe.engines.processes import Processes, ending
 
 pytestmark = pytest.mark.skipif(not can_fork(), reason="workers are forked on Linux, where no accelerator is")
@@ -27,7 +27,7 @@ sys.exit(int(sys.argv[2]))
 @pytest.fixture
 def forks(tmp_path, monkeypatch):
     """What forks, with nothing large loaded, and a folder with scripts."""
-    monkeypatch.setattr(forking, "LOADED", ("colorsys", "none.such"))
+    monkeypatch.setattr(forking, "wanted", lambda: ("colorsys", "none.such"))
     monkeypatch.chdir(tmp_path)
     Path("beside.py").touch()
     Path("says.py").write_text(SAYS)
@@ -114,7 +114,7 @@ Processes(forking.Forks(ending())).run([sys.executable, {str(inner)!r}], os.envi
 
 def test_what_forks_is_not_waited_for_while_it_loads(tmp_path, monkeypatch):
     Path(tmp_path / "slow.py").write_text("import time; time.sleep(100)")
-    monkeypatch.setattr(forking, "LOADED", ("slow",))
+    monkeypatch.setattr(forking, "wanted", lambda: ("slow",))
     forks = Forks(ending())
     asked = forks.run((sys.executable, "mine.py"), "/", os.environ | {"PYTHONPATH": str(tmp_path)})
     began = time.monotonic()
@@ -122,6 +122,14 @@ def test_what_forks_is_not_waited_for_while_it_loads(tmp_path, monkeypatch):
     assert asked.communicate() == (None, "")
     assert asked.returncode == -9
     assert time.monotonic() - began < 50
+
+
+def test_what_forks_loads_for_a_script_what_the_script_has_loaded(monkeypatch):
+    monkeypatch.setattr(forking, "LOADED", ("json", "none.such"))
+    monkeypatch.delitem(sys.modules, "probe.cli", raising=False)
+    assert wanted() == ("json",)
+    monkeypatch.setitem(sys.modules, "probe.cli", forking)
+    assert wanted() == ("json", "none.such")
 
 
 def test_only_scripts_and_modules_of_this_python_are_forked():
@@ -138,7 +146,7 @@ def test_workers_are_not_forked_where_an_accelerator_is(tmp_path, monkeypatch):
 
 @pytest.mark.slow
 def test_threads_of_torch_work_after_a_fork(tmp_path, monkeypatch):
-    monkeypatch.setattr(forking, "LOADED", ("torch",))
+    monkeypatch.setattr(forking, "wanted", lambda: ("torch",))
     monkeypatch.chdir(tmp_path)
     code = """
 import sys, torch

@@ -178,6 +178,7 @@ def test_with_local_processes_the_caller_is_a_worker_and_waits_for_none_that_beg
 ):
     place, counts, before = Slow(), [], torch.get_num_threads()
     monkeypatch.setattr(dealing, "engine_of", lambda name: place)
+    monkeypatch.setattr(dealing, "can_copy", lambda: False)
     monkeypatch.setattr(dealing, "this_script", lambda: ("python", "mine.py"))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     whole = PGD.__call__
@@ -282,6 +283,7 @@ def test_a_study_of_two_workers_one_killed_within_a_batch_is_that_of_one_process
     if engine == "processes":
         monkeypatch.setattr(processes, "subprocess", FORKED)
         monkeypatch.setattr(processes, "can_fork", lambda: False)
+        monkeypatch.setattr(dealing, "can_copy", lambda: False)
         monkeypatch.setattr(sys, "orig_argv", [sys.executable, "sweep.py", "two", engine])
         monkeypatch.setattr(sys, "argv", ["sweep.py", "two", engine])
         exec(SCRIPT, {})
