@@ -16,8 +16,8 @@ HEADER = (
     "the same model, rows and budget",
     "probe",
     "peer",
-    "time of probe to the peer's",
-    "error of probe to the peer's",
+    "probe's time / the peer's",
+    "probe's error / the peer's",
 )
 
 
@@ -44,8 +44,10 @@ def table() -> str:
     }
     named = ", ".join(f"{name} {version}" for name, version in sorted(versions.items()))
     note = (
+        "Below 1 probe is faster, or has the smaller error. *Robust* images are classified correctly after the attack, "
+        "so fewer are a stronger attack; *rows* are what the network was asked.\n"
         f"Medians of runs in turn, in one process. {explainers['machine']}; {named}.\n"
-        f"The error is the distance from the values of {shapley['truth']}, in the median.\n"
+        f"Errors are distances from the values of {shapley['truth']}, in the median.\n"
         "The scripts, with every figure: `benchmarks/`."
     )
     return f"{lines}\n\n{note}\n"
@@ -79,22 +81,22 @@ def of_images(told: dict[str, Any]) -> Iterator[tuple[str, ...]]:
 
 
 def of_attacks(told: dict[str, Any]) -> Iterator[tuple[str, ...]]:
-    """PGD beside each peer, with the images that stand and the rows that were asked; lower is better in both."""
+    """PGD beside each peer, with the images that stay correct and the rows that were asked; lower is better in both."""
     for network, sides in told["networks"].items():
         ours = sides["probe"]
         for name, peer in sides.items():
             if name != "probe":
                 yield (
                     f"PGD-20 of `{network}`, {ours['images']} images, Linf 0.1",
-                    f"{seconds(ours['seconds'])}, {ours['robust images']} stand, {ours['rows asked']:,} rows",
-                    f"{name} {seconds(peer['seconds'])}, {peer['robust images']} stand, {peer['rows asked']:,} rows",
+                    f"{seconds(ours['seconds'])}, {ours['robust images']} robust, {ours['rows asked']:,} rows",
+                    f"{name} {seconds(peer['seconds'])}, {peer['robust images']} robust, {peer['rows asked']:,} rows",
                     times(ours["seconds"] / peer["seconds"]),
                     "",
                 )
 
 
 def of_queries(told: dict[str, Any]) -> Iterator[tuple[str, ...]]:
-    """Attacks by queries, and with minimal changes, with the images that stand or the median length."""
+    """Attacks by queries, and with minimal changes, with the images that stay correct or the median length."""
     for attack, sides in told["attacks"].items():
         ours = sides["probe"]
         for name, peer in sides.items():
@@ -110,7 +112,7 @@ def of_queries(told: dict[str, Any]) -> Iterator[tuple[str, ...]]:
 
 def reached(attack: str, side: dict[str, Any]) -> str:
     """What an attack reached, by its measure, and the rows that it asked."""
-    found = f"{side['robust images']} stand" if attack.startswith("Square") else f"median L2 {side['median L2']:.3g}"
+    found = f"{side['robust images']} robust" if attack.startswith("Square") else f"median L2 {side['median L2']:.3g}"
     return f"{found}, {side['rows asked']:,} rows"
 
 
