@@ -125,6 +125,13 @@ def test_what_may_not_change_stays_and_whole_numbers_are_whole():
     assert_close(found[..., 1:5], torch.where(WEIGHTS[:, 1:5] > 0, 5.4, -2.4)[:, None].expand(3, 3, 4))
 
 
+def test_what_may_not_change_stays_on_the_way_too():
+    space = Space(bounds=(-5.0, 5.0), mutable=torch.tensor([True, False]), reference=torch.tensor([[2.0, -1.0]]))
+    model = Model(forward=lambda x: (x[:, 0] * (x[:, 1] + 0.5))[:, None], space=space, task=Regression())
+    found = ActivationMaximisation(starts=1).maximised(model, torch.zeros(1, 2))
+    assert_close(found.inputs[0, 0], torch.tensor([-5.0, -1.0]))  # to -5 * -.5, as the second cannot become 5
+
+
 def test_clothes_are_made_that_are_surer_than_any_that_there_are():
     model, test = zoo.load("fashion-cnn"), zoo.data("fashion-mnist")[:200]
     method = ActivationMaximisation(steps=40, starts=1, tv=0.1, units=(1, 9))
