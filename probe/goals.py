@@ -9,7 +9,7 @@ from probe.errors import ContractError, DataError, RangeError, Unsupported
 from probe.method import Method, param, required
 from probe.task import Task
 
-__all__ = ["Both", "Custom", "Flip", "Goal", "LeastLikely", "Margin", "Shift", "Targeted", "Untargeted"]
+__all__ = ["Both", "Custom", "Flip", "Goal", "LeastLikely", "Margin", "Shift", "Targeted", "TopK", "Untargeted"]
 
 Answer = Literal["wrong", "target", ""]
 
@@ -191,6 +191,34 @@ class Margin(Goal):
     def reached(self, task: Task, logits: Any, labels: Any, targets: Any) -> Any:
         decided = task.wrong(logits, labels) if targets is None else ~task.wrong(logits, targets)
         return decided & (self.loss(task, logits, labels, targets) >= self.kappa)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TopK(Goal):
+    """The label is no longer among the k most likely classes; with k = 1, any wrong prediction.
+
+    The loss is the k-th largest logit of the other classes minus that of the label, in logits: 0 where the goal begins.
+    Withstood measures it: the share of the labels among the k most likely that stay there.
+
+    >>> import torch
+    >>> from probe import Model
+    >>> from probe.attacks import PGD
+    >>> from probe.goals import TopK
+    >>> model = Model(forward=lambda x: x, classes=("cat", "dog", "bird"))
+    >>> found = PGD(goal=TopK(k=2), eps=0.2)(model, torch.tensor([[0.6, 0.5, 0.4]]), torch.tensor([0]))
+    >>> found.attacked.logits.round(decimals=1), found.success
+    (tensor([[0.4000, 0.5000, 0.6000]]), tensor([True]))
+    """
+
+    errs: ClassVar[bool] = False  # a wrong prediction need not reach it
+
+    k: int = param(5, "number of most likely classes that the label must leave, below that of all classes", low=1)
+
+    def loss(self, task: Task, logits: Any, labels: Any, targets: Any) -> Any:
+        return task.margin(logits, labels, self.k)
+
+    def reached(self, task: Task, logits: Any, labels: Any, targets: Any) -> Any:
+        return task.beyond_top(logits, labels, self.k)
 
 
 @dataclass(frozen=True, kw_only=True)

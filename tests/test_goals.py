@@ -7,10 +7,11 @@ import pytest
 import torch
 
 from probe import Dataset, Model, Regression, Space, study
-from probe.attacks import PGD
+from probe.attacks import APGD, DDN, FMN, PGD, Cascade, Square
 from probe.errors import DataError, RangeError, Unsupported
 from probe.explainers import InputXGradient
-from probe.goals import Both, Custom, Flip, LeastLikely, Margin, Targeted, Untargeted
+from probe.goals import Both, Custom, Flip, LeastLikely, Margin, Targeted, TopK, Untargeted
+from probe.metrics import Withstood
 from probe.task import Classification, MultiLabel, Places
 
 TASK = Classification(classes=("a", "b", "c"))
@@ -143,3 +144,108 @@ def test_a_class_whose_name_is_a_number_is_named_by_text_and_counted_by_a_number
 def test_a_place_beyond_the_last_is_named():
     with pytest.raises(RangeError, match=r"Flip\.of = 7, expected a place from 0 to 1"):
         Flip(of=7).reached(Places(("x", "y")), torch.zeros(1, 2, 2), torch.zeros(1, 2).long(), None)
+
+
+def test_a_label_leaves_the_k_most_likely_where_k_others_are_before_it():
+    logits = torch.tensor([[2.0, 1.0, 0.0, -3.0], [0.0, 3.0, 1.0, -1.0], [1.0, 1.0, 1.0, 0.0]])
+    for each in (logits, logits.numpy()):
+        labels = torch.tensor([0, 0, 2]) if isinstance(each, torch.Tensor) else np.array([0, 0, 2])
+        for k, lead, left in ((1, [-1, 3, 0], [0, 1, 1]), (2, [-2, 1, 0], [0, 1, 1]), (3, [-5, -1, -1], [0, 0, 0])):
+            goal = TopK(k=k)
+            assert goal.loss(Classification(), each, labels, None).tolist() == lead
+            # Of the equal logits of the last row the first come first, as in a prediction.
+            assert goal.reached(Classification(), each, labels, None).tolist() == [bool(one) for one in left]
+
+
+@pytest.mark.parametrize("threshold", [None, 0.3])
+def test_the_first_of_the_most_likely_is_the_prediction(threshold):
+    source = torch.Generator().manual_seed(0)
+    task = Classification(threshold=threshold)
+    logits = torch.randint(-2, 3, (200, 2 if threshold else 4), generator=source) / 2  # with many ties
+    labels = torch.randint(0, 2, (200,), generator=source)
+    expected = Untargeted().reached(task, logits, labels, None)
+    assert 0 < expected.sum() < 200
+    assert torch.equal(TopK(k=1).reached(task, logits, labels, None), expected)
+    assert torch.equal(TopK(k=1).loss(task, logits, labels, None), Margin().loss(task, logits, labels, None))
+
+
+def turned(seed=0):
+    """Logits are the inputs, turned; and the labels' distances from leaving the two most likely, L2 and L-infinity."""
+    source = torch.Generator().manual_seed(seed)
+    turn = torch.linalg.qr(torch.randn(5, 5, generator=source)).Q
+    x = torch.randn(24, 5, generator=source)
+    return turn, x
+
+
+def l2_to_leave(logits, labels, k):
+    """The label comes down and the lowest of the k best others go up to one level: the best of those levels."""
+    own, best = logits.gather(1, labels[:, None]), logits.scatter(1, labels[:, None], -torch.inf).topk(k).values
+    level = (own + best.flip(1).cumsum(1)) / torch.arange(2, k + 2)
+    up = (level[:, None] - best[..., None]).clamp(min=0)
+    return ((own - level) ** 2 + (up**2).sum(1)).amin(1).sqrt()
+
+
+@pytest.mark.parametrize("k", [1, 2, 3])
+@pytest.mark.parametrize(
+    "attack", [DDN(steps=300, gamma=0.03), FMN(norm="l2", steps=300)], ids=lambda each: each.name()
+)
+def test_the_way_out_of_the_most_likely_classes_is_the_shortest(attack, k):
+    turn, x = turned()
+    model = Model(forward=lambda x: x @ turn, space=Space(bounds=(-9.0, 9.0)))
+    labels = model.predict(x)
+    found = replace(attack, goal=TopK(k=k))(model, x, labels)
+    nearest = l2_to_leave(x @ turn, labels, k)
+    assert bool(found.success.all())
+    assert (found.length >= nearest * (1 - 1e-3)).all()
+    assert (found.length <= nearest * 1.05 + 1e-3).all(), found.length / nearest
+
+
+@pytest.mark.parametrize(
+    "attack", [PGD(steps=20), APGD(), Square(max_queries=300), Cascade()], ids=lambda each: each.name()
+)
+def test_labels_leave_the_most_likely_classes_where_the_radius_suffices(attack):
+    _, x = turned(seed=1)
+    model = Model(forward=lambda x: x.clone(), space=Space(bounds=(-9.0, 9.0)))
+    labels = model.predict(x)
+    distance = -TopK(k=2).loss(Classification(), x, labels, None) / 2  # the label down, others up
+    eps = float(distance.median()) + 0.01
+    found = replace(attack, eps=eps, goal=TopK(k=2))(model, x, labels)
+    assert torch.equal(found.success, distance < eps)
+    assert Withstood()(model, found).value == pytest.approx(float((distance >= eps).float().mean()))
+
+
+def test_a_top_of_all_classes_and_of_no_classes_is_refused():
+    model, inputs, labels = plane()
+    with pytest.raises(
+        RangeError, match="k = 3, and each of the 3 classes is among the 3 most likely; give k from 1 to 2"
+    ):
+        PGD(goal=TopK(k=3))(model, inputs, labels)
+    number = Model(forward=lambda x: x[:, 0], task=Regression(("dog",), tolerance=1.0), space=model.space)
+    with pytest.raises(Unsupported, match="only a class can be among the 2 most likely, and the task is Regression"):
+        PGD(goal=TopK(k=2))(number, inputs, torch.zeros(2))
+    several = Model(forward=lambda x: x, task=MultiLabel(("a", "b", "c")), space=model.space)
+    with pytest.raises(Unsupported, match="the task is MultiLabel"):
+        PGD(goal=TopK(k=2))(several, inputs, torch.zeros(2, 3).long())
+    places = Model(forward=lambda x: torch.stack([x, x], 1), task=Places(("a", "b", "c")), space=model.space)
+    with pytest.raises(Unsupported, match=r"as in model\.only\(0\)"):
+        PGD(goal=TopK(k=2))(places, inputs, torch.zeros(2, 2).long())
+    assert PGD(goal=TopK(k=2))(places.only(0), inputs, labels).goal == TopK(k=2)
+
+
+def test_a_top_and_another_goal_are_reached_together():
+    model, inputs, labels = plane()
+    goal = TopK(k=2) & Margin(kappa=1.0)
+    found = PGD(eps=2.0, steps=20, goal=goal)(model, inputs, labels)
+    assert bool(found.success.all())
+    logits = found.attacked.logits
+    assert (logits[:, 0] < logits[:, 1:].amin(1)).all()
+    assert (logits[:, 1:].amax(1) - logits[:, 0] >= 1).all()
+
+
+def test_a_study_counts_how_often_labels_leave_the_most_likely():
+    model, inputs, labels = plane()
+    found = study.run(
+        [PGD(goal=TopK(k=2), steps=5)], model, Dataset(inputs, labels, space=model.space), eps=[0.6, 1.6], progress=None
+    )
+    assert found["metric"].tolist() == ["goal_reached", "goal_reached"]
+    assert found["value"].tolist() == [0.0, 1.0]  # 1.0 and 1.25 is where they leave

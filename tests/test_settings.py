@@ -287,7 +287,7 @@ def test_an_attack_with_a_budget_above_all_features_ends(attack):
 
 
 def test_what_is_no_goal_is_refused_with_the_goals():
-    known = "such as Both, Custom, Flip, LeastLikely, Margin, Shift, Targeted, Untargeted"
+    known = "such as Both, Custom, Flip, LeastLikely, Margin, Shift, Targeted, TopK, Untargeted"
     for given in ("pgd", 3, PGD()):
         with pytest.raises(SettingError, match=rf"PGD.goal = .*, expected a method of the kind Goal, {known}"):
             PGD(goal=given)

@@ -107,6 +107,15 @@ def largest(values: Any) -> Any:
     return values.max(-1) if isinstance(values, np.ndarray) else values.amax(-1)
 
 
+def largest_but(values: Any, above: int) -> Any:
+    """The largest entry of each row but for so many above it; with 0, the largest."""
+    if above == 0:
+        return largest(values)
+    if isinstance(values, np.ndarray):
+        return np.partition(values, -1 - above, axis=-1)[..., -1 - above]
+    return values.topk(above + 1, dim=-1).values[..., -1]
+
+
 def like(numbers: list[float], other: Any) -> Any:
     """Numbers as an array of the type and dtype of another."""
     return np.asarray(numbers, other.dtype) if isinstance(other, np.ndarray) else other.new_tensor(numbers)

@@ -121,9 +121,22 @@ class Task(metaclass=Named):
         """The decision rule in words; empty if there is no threshold."""
         return ""
 
-    def margin(self, logits: Any, labels: Any) -> Any:
-        """The logit of the best other class minus that of the label, (rows,); negative where the label is predicted."""
+    def margin(self, logits: Any, labels: Any, k: int = 1) -> Any:
+        """The k-th largest logit of the other classes minus that of the label, (rows,).
+
+        It is negative where the label is among the k most likely classes: for k = 1, where it is predicted.
+        """
         raise Unsupported(f"a margin needs classes, and the task is {type(self).__name__}; use another goal")
+
+    def beyond_top(self, logits: Any, labels: Any, k: int) -> Any:
+        """Whether the label is not among the k most likely classes, (rows,); of equal logits the first comes first.
+
+        Raises:
+            RangeError: unless there are more than k classes.
+            Unsupported: if a row is not of one class.
+        """
+        raise Unsupported(f"only a class can be among the {k} most likely, and the task is {type(self).__name__}; "
+                          "use another goal")  # fmt: skip
 
     def least_sure(self, decisions: NDArray[Any], count: int) -> NDArray[Any]:
         """The smallest probability with which each decision can be taken, among this many classes."""

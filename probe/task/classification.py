@@ -6,14 +6,14 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from probe.errors import DataError, ShapeError
+from probe.errors import DataError, RangeError, ShapeError
 from probe.names import Passed
 from probe.task import refusals
 from probe.task.arrays import (
     ROUNDING,
     entry,
     error_log_odds,
-    largest,
+    largest_but,
     like,
     log,
     log_odds,
@@ -144,9 +144,19 @@ class Classification(Task):
             return np.full(decisions.shape, 1 / count)
         return np.where(decisions == 1, self.threshold, 1 - self.threshold)
 
-    def margin(self, logits: Any, labels: Any) -> Any:
+    def margin(self, logits: Any, labels: Any, k: int = 1) -> Any:
+        self._check_top(logits, k)
         logits = wide(self.deployed(logits))
-        return largest(others(logits, labels)) - entry(logits, labels)
+        return largest_but(others(logits, labels), k - 1) - entry(logits, labels)
+
+    def beyond_top(self, logits: Any, labels: Any, k: int) -> Any:
+        self._check_top(logits, k)
+        if k == 1:
+            return self.wrong(logits, labels)
+        logits = wide(logits)  # there are three classes at least, and no threshold
+        own, places = entry(logits, labels)[..., None], like([*range(logits.shape[-1])], logits)
+        ahead = (logits > own) | ((logits == own) & (places < labels[..., None]))
+        return ahead.sum(-1) >= k
 
     def energy(self, logits: Any) -> Any:
         """The negative log-sum-exp of the logits, (rows,): high where no class is likely; 0 for probabilities."""
@@ -188,6 +198,14 @@ class Classification(Task):
 
     def details(self, logits: NDArray[Any], labels: NDArray[Any]) -> dict[str, NDArray[Any]]:
         return {"confidence": entry(self.probabilities(logits), self.predict(logits))}
+
+    @staticmethod
+    def _check_top(logits: Any, k: int) -> None:
+        """Raise RangeError unless there are more classes than k."""
+        if k >= (count := logits.shape[-1]):
+            raise RangeError(
+                f"k = {k}, and each of the {count} classes is among the {k} most likely; give k from 1 to {count - 1}"
+            )
 
     def _check_count(self, count: int) -> None:
         """Raise RangeError unless the threshold is in (0, 1), and DataError unless there are two classes."""

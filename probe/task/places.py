@@ -102,6 +102,12 @@ class Places(Several, Classification):
             return np.where(there, odds, -np.inf).max(-1)
         return odds.masked_fill(~there, -np.inf).amax(-1)
 
+    def beyond_top(self, logits: Any, labels: Any, k: int) -> Any:
+        raise Unsupported(
+            f"a row has a class at each of {logits.shape[1]} places, and only one class can be among the {k} most "
+            "likely; take a place, as in model.only(0), or use another goal"
+        )
+
     def words(self, decisions: NDArray[Any]) -> NDArray[Any]:
         """The classes at the positions of each row, joined; "-" where there is no label."""
         there = self.labelled(decisions)

@@ -1,6 +1,8 @@
 """Audits of attacks with goals of their own, of several settings of one attack, and of one that minimises."""
 
 import json
+import shutil
+from dataclasses import replace
 from html import unescape
 
 import numpy as np
@@ -231,3 +233,37 @@ def test_a_bundle_cannot_claim_successes_of_built_in_goals(tmp_path):
     with pytest.raises(IntegrityError, match="it declares 'nothing' as what reaches the goal 'targeted'"):
         verify(bundle.folder)
     assert json.loads((bundle.folder / "audit.json").read_text())["schema"] == SCHEMA
+
+
+def test_labels_that_leave_the_most_likely_classes_are_counted_and_their_counts_are_verified(tmp_path):
+    model, data = images()
+    data = replace(data, labels=torch.arange(len(data)) % 3)  # some are the least likely before
+    goal = {"method": "top_k", "k": 2}
+    attack = {"sample": 20, "eps": ["0.1", "0.2"], "methods": [{"method": "pgd", "steps": 5, "goal": goal}]}
+    bundle = run(small_plan("top", explain={"sample": 0}, attack=attack), model, data, tmp_path / "top")
+    verify(bundle.folder)
+    name = next(step.name for step in bundle.manifest.steps if step.kind == "attack")
+    stored = bundle.arrays(name)
+    rows, labels = stored["rows"], data.labels[stored["rows"]]
+    there = (model.logits(data.inputs[rows]).topk(2).indices == labels[:, None]).any(1)
+    assert stored["clean"].tolist() == there.tolist()
+    assert 0 < stored["success"][0].sum() < stored["success"][1].sum()
+    found = findings(bundle)["withstands PGD (goal = top k (k = 2)) at eps 0.2"]
+    assert (found.metric, found.n) == ("withstood", int(there.sum()))
+    assert found.estimate == pytest.approx((there.numpy() & ~stored["success"][1]).sum() / there.sum().item())
+
+    for part in ("predicted", "clean"):
+        folder = shutil.copytree(bundle.folder, tmp_path / part)
+
+        def other(forged, part=part):
+            success = stored["success"]
+            kept = np.where(success, labels.numpy(), stored["predicted"])
+            clean = stored["clean"].copy()
+            clean[np.flatnonzero(~clean | ~success.any(0))[0]] ^= True
+            counted = np.stack([clean & ~success, np.broadcast_to(clean, success.shape)], 2)
+            changed = {"predicted": {"predicted": kept}, "clean": {"clean": clean, "measured-withstood": counted}}
+            forged.write_arrays(name, stored | changed[part])
+
+        sign(folder, other)
+        with pytest.raises(IntegrityError, match="most likely classes"):
+            verify(folder)

@@ -13,11 +13,11 @@ from probe.audit.families import ACCURACY, WITHSTOOD, families, measure_of
 from probe.audit.looks import decided_after
 from probe.audit.readings import evidence_of
 from probe.errors import IntegrityError
-from probe.goals import Flip, LeastLikely, Margin, Shift, Targeted, Untargeted
+from probe.goals import Flip, LeastLikely, Margin, Shift, Targeted, TopK, Untargeted
 from probe.numbers import fraction
 from probe.task import Regression
 
-OWN = (Untargeted, Targeted, LeastLikely, Margin, Shift, Flip)
+OWN = (Untargeted, Targeted, LeastLikely, Margin, TopK, Shift, Flip)
 
 
 def check_attack(step: Step) -> None:
@@ -155,6 +155,8 @@ def _check_withstood(step: Step) -> None:
     expect(
         not (errs and answers.task.judges), name, "it counts how seldom a goal is reached that is about wrong answers"
     )
+    if goal.get("method") == TopK.name():
+        _check_left(step, int(goal["k"]))
     if goal.get("method") != Shift.name():
         return
     by, before = float(fraction(str(goal["by"]))), answers.predicted[arrays["rows"]]
@@ -162,6 +164,23 @@ def _check_withstood(step: Step) -> None:
     near = TIE * np.maximum(abs(by), np.abs(before).reshape(len(before), -1).max(1))
     agree = (success == (clean & (moved >= abs(by)))) | (np.abs(moved - abs(by)) <= near)
     expect(bool(clean.all() and agree.all()), name, "its successes are not the rows whose answer moved by its goal")
+
+
+def _check_left(step: Step, k: int) -> None:
+    """Check which labels were among the k most likely classes before, and that one that left them is not predicted."""
+    name, arrays, answers = step.name, step.arrays, step.answers
+    rows, success = arrays["rows"], arrays["success"]
+    labels, chances = answers.labels[rows], answers.probabilities[rows]
+    expect(answers.task.one_class and k < chances.shape[1], name, f"there are no {k} classes to leave")
+    there = ~answers.task.beyond_top(chances, labels, k)
+    near = np.abs(answers.task.margin(chances, labels, k)) <= TIE
+    expect(
+        bool(((arrays["clean"] == there) | near).all()),
+        name,
+        f"the labels among the {k} most likely classes do not follow from the predictions",
+    )
+    kept = np.stack([~answers.task.differs(given, labels) for given in arrays["predicted"]])
+    expect(not (success & kept).any(), name, f"a label that is predicted has not left the {k} most likely classes")
 
 
 def _check_kept(step: Step) -> None:
