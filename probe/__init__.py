@@ -37,10 +37,12 @@ if TYPE_CHECKING:
         token_ids,
     )
     from probe.auditing import audit  # the package is this function too
+    from probe.bypassed import passing
     from probe.checkpoint import Checkpoint
     from probe.contracts import Attack, Certificate, Counterfactual, Explainer, Metric, Survey, Trainer, predict
     from probe.dataset import Dataset
     from probe.errors import ProbeError
+    from probe.expectation import averaged
     from probe.features import squares, stretches
     from probe.images import from_folder, from_npz, pasted, segments
     from probe.loading import load
@@ -67,6 +69,8 @@ _HOME = {
     "read_safetensors": "adapters",
     "read_state_dict": "adapters",
     "token_ids": "adapters",
+    "averaged": "expectation",
+    "passing": "bypassed",
     "Attack": "contracts",
     "Certificate": "contracts",
     "Counterfactual": "contracts",
@@ -145,6 +149,7 @@ __all__ = [
     "Trainer",
     "attacks",
     "audit",
+    "averaged",
     "bias",
     "certificates",
     "check_model",
@@ -164,6 +169,7 @@ __all__ = [
     "load",
     "load_weights",
     "metrics",
+    "passing",
     "pasted",
     "plots",
     "predict",
