@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
 from probe_dashboards.views import methods
 from sklearn.ensemble import RandomForestClassifier
 from torch import nn
@@ -145,6 +147,10 @@ def test_a_notebook_runs_and_is_kept_without_output(path, tmp_path, monkeypatch,
         assert cell["execution_count"] is None
         exec(compile("".join(cell["source"]), path.name, "exec"), names)
     assert cells
+    drawn = [each.figure for each in names.values() if isinstance(each, Axes)]
+    shown = [plt.figure(number) for number in plt.get_fignums()]
+    plt.close("all")
+    assert all(figure in shown for figure in drawn), "draw on plt.subplots(): of other Axes a notebook shows nothing"
 
 
 def test_the_folder_of_notebooks_is_not_empty():
