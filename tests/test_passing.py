@@ -59,6 +59,7 @@ def test_a_step_in_place_and_one_in_a_network_leave_inputs_modes_and_weights_alo
     model = Model(forward=network, space=Space(bounds=(0.0, 1.0)))
     before, given = {name: weight.clone() for name, weight in network.state_dict().items()}, X.clone()
     model.gradient(X, lambda logits: logits[:, 0])
+    assert not torch.equal(step(X), X)
     assert torch.equal(X, given)
     assert all(torch.equal(weight, before[name]) for name, weight in network.state_dict().items())
     assert {"0.smooth.0.weight", "1.weight"} <= set(before)
