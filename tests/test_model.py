@@ -38,7 +38,7 @@ def test_a_weight_or_buffer_deep_inside_that_has_no_numbers_is_found():
         Model(forward=deep, **TWO)
 
 
-@pytest.mark.parametrize("rows", [1, 7, 167, 200, 208, 209, 500, 1001])
+@pytest.mark.parametrize("rows", [1, 7, 125, 150, 156, 157, 500, 1001])
 def test_rows_go_through_in_passes_of_one_length_and_never_more_than_the_batch_size(rows):
     seen = []
 
@@ -49,8 +49,8 @@ def test_rows_go_through_in_passes_of_one_length_and_never_more_than_the_batch_s
     images = 3 * torch.rand(rows, 784) - 1
     assert Model(forward=forward, **TWO).logits(images).equal(images[:, :2])
     assert max(seen) - min(seen) <= len(seen)
-    assert max(seen) <= 1.25 * 167
-    assert len(seen) == -(-rows // 208)
+    assert max(seen) <= 1.25 * 125
+    assert len(seen) == -(-rows // 156)
     seen.clear()
     Model(forward=forward, batch_size=167, **TWO).logits(images)
     assert max(seen) <= 167
