@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from probe.formatting import MINUS
 from probe.palette import AGAINST, FOR, INK
 from probe.plots.canvas import new_axes
-from probe.plots.style import NORMAL, SMALL, safe_label, safe_labels, style_axes
+from probe.plots.style import SMALL, safe_labels, set_title, style_axes
 from probe.statistics import ranks
 
 
@@ -79,8 +79,7 @@ def bars(
     ax.spines["left"].set_visible(False)
     ax.locator_params(axis="x", nbins=5)
     ax.set(xlim=(-1.5 * reach, 1.5 * reach), ylim=(len(labels) - 0.4, -0.6))
-    if title:
-        ax.set_title(safe_label(title), fontsize=NORMAL, color=INK, loc="left", pad=5, wrap=True)
+    set_title(ax, title)
     return ax
 
 

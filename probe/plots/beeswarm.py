@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from probe.palette import CATEGORIES, INK, MUTED
 from probe.plots.canvas import new_axes
 from probe.plots.spread import CELLS, LANES, lanes
-from probe.plots.style import NORMAL, SMALL, safe_label, safe_labels, style_axes
+from probe.plots.style import SMALL, safe_labels, set_title, style_axes
 
 LEVELS = LinearSegmentedColormap.from_list("levels", [CATEGORIES[0], MUTED, CATEGORIES[1]])  # low, middle, high
 
@@ -63,6 +63,5 @@ def beeswarm(
             ax.annotate(
                 f"● {word}", (0.72 + 0.16 * place, 1.01), xycoords="axes fraction", fontsize=SMALL, color=colour
             )  # fmt: skip
-    if title:
-        ax.set_title(safe_label(title, 30), fontsize=NORMAL, color=INK, loc="left", pad=5, wrap=True)
+    set_title(ax, title, 30)
     return ax

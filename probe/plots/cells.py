@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from probe.formatting import Unit, number
 from probe.palette import CATEGORIES, INK
 from probe.plots.canvas import new_axes
-from probe.plots.style import NORMAL, SMALL, safe_label, safe_labels
+from probe.plots.style import NORMAL, SMALL, safe_label, safe_labels, set_title
 
 WORDS = 12  # columns; of more, numbers are not written
 DARKEST = 0.45  # opacity of the highest number, on which text is still read on a white and on a black page
@@ -61,6 +61,5 @@ def cells(  # noqa: PLR0913 - columns of one table, then settings by name
         side.set_visible(False)
     for axis, label in zip((ax.xaxis, ax.yaxis), labels, strict=True):
         axis.set_label_text(safe_label(label, 60), fontsize=NORMAL, color=INK)
-    if title:
-        ax.set_title(safe_label(title, 60), fontsize=NORMAL, color=INK, loc="left", pad=5, wrap=True)
+    set_title(ax, title, 60)
     return ax

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from probe.formatting import Unit, radius
 from probe.palette import AGAINST, CATEGORIES, INK, MUTED
 from probe.plots.canvas import new_axes
-from probe.plots.style import NORMAL, SMALL, safe_label, series_style, style_axes
+from probe.plots.style import NORMAL, SMALL, safe_label, series_style, set_title, style_axes
 
 LINE = 40  # letters of a line of a label
 LOG_SCALE_RATIO = 100.0  # ratio of the highest loss to the lowest above which the axis is logarithmic
@@ -73,7 +73,7 @@ def robustness(
     ax.set_xlabel(safe_label(f"{labels[0]}{f' ({unit})' if unit else ''}", 80), fontsize=NORMAL, color=INK)
     ax.set_ylabel(safe_label(labels[1], 80), fontsize=NORMAL, color=INK)
     ax.legend(fontsize=SMALL, labelcolor=INK, frameon=False, loc="best", handlelength=2.6)
-    _title(ax, title)
+    set_title(ax, title, 60)
     return ax
 
 
@@ -114,7 +114,7 @@ def along(  # noqa: PLR0913 - columns of one table, then settings by name
     for axis, label in zip((ax.xaxis, ax.yaxis), labels, strict=True):
         lines = wrap(safe_label(label, 2 * LINE), LINE)
         axis.set_label_text("\n".join(lines), fontsize=NORMAL, color=INK)
-    _title(ax, title)
+    set_title(ax, title, 60)
     return ax
 
 
@@ -154,7 +154,7 @@ def reliability(  # noqa: PLR0913 - columns of one table, then settings by name
     for axis, label in ((ax.xaxis, "confidence"), (ax.yaxis, "accuracy")):
         axis.set_major_formatter(PercentFormatter(1.0, decimals=0))
         axis.set_label_text(label, fontsize=NORMAL, color=INK)
-    _title(ax, title)
+    set_title(ax, title, 60)
     return ax
 
 
@@ -199,10 +199,5 @@ def learning(
     ax.set_xlabel("epoch", fontsize=NORMAL, color=INK)
     ax.set_ylabel("loss", fontsize=NORMAL, color=INK)
     ax.legend(fontsize=SMALL, labelcolor=INK, frameon=False, loc="best", handlelength=2.6)
-    _title(ax, title)
+    set_title(ax, title, 60)
     return ax
-
-
-def _title(ax: Axes, title: str) -> None:
-    if title:
-        ax.set_title(safe_label(title, 60), fontsize=NORMAL, color=INK, loc="left", pad=5, wrap=True)

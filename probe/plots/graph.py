@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from probe.formatting import MINUS, digits
 from probe.palette import AGAINST, FOR, INK, MUTED, OUTLINE
 from probe.plots.canvas import new_axes
-from probe.plots.style import NORMAL, SMALL, safe_label
+from probe.plots.style import SMALL, set_title
 
 Edges = NDArray[np.float64]
 WIDEST, DOT, STEPS = 5.0, 9.0, 100  # sizes in points, and iterations of the layout
@@ -145,8 +145,7 @@ def _nodes(ax: Axes, at: Edges, title: str) -> Axes:
     ax.set_facecolor("none")
     for spine in ax.spines.values():
         spine.set_visible(False)
-    if title:
-        ax.set_title(safe_label(title, 48), fontsize=NORMAL, color=INK, loc="left", pad=5, wrap=True)
+    set_title(ax, title, 48)
     return ax
 
 

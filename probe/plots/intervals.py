@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from probe.formatting import Unit
 from probe.palette import CATEGORIES, INK, MUTED
 from probe.plots.canvas import new_axes
-from probe.plots.style import NORMAL, SMALL, safe_label, safe_labels, style_axes
+from probe.plots.style import SMALL, safe_labels, set_title, style_axes
 
 
 def forest(  # noqa: PLR0913 - columns of one table, then settings by name
@@ -77,6 +77,5 @@ def forest(  # noqa: PLR0913 - columns of one table, then settings by name
         ax.locator_params(axis="x", nbins=5)
         if unit == "points":
             ax.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=None, symbol=" pp"))
-    if title:
-        ax.set_title(safe_label(title, 60), fontsize=NORMAL, color=INK, loc="left", pad=5, wrap=True)
+    set_title(ax, title, 60)
     return ax

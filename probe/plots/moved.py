@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from probe.palette import CATEGORIES, INK, LINES, MUTED
 from probe.plots.canvas import new_axes
-from probe.plots.style import NORMAL, SMALL, safe_label, style_axes
+from probe.plots.style import NORMAL, SMALL, safe_label, set_title, style_axes
 
 RANDOM = "random order"  # what its curve is called
 
@@ -48,8 +48,7 @@ def moved(
     ax.set_ylabel("output", fontsize=NORMAL, color=INK)
     if curves:
         ax.legend(fontsize=SMALL, labelcolor=INK, frameon=False, loc="best", handlelength=2.6)
-    if title:
-        ax.set_title(safe_label(title, 60), fontsize=NORMAL, color=INK, loc="left", pad=5, wrap=True)
+    set_title(ax, title, 60)
     return ax
 
 

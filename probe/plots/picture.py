@@ -6,9 +6,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike, NDArray
 
-from probe.palette import INK, MUTED
+from probe.palette import MUTED
 from probe.plots.canvas import new_axes
-from probe.plots.style import NORMAL, safe_label
+from probe.plots.style import set_title
 
 
 def image(image: ArrayLike, *, title: str = "", ax: Axes | None = None) -> Axes:
@@ -47,6 +47,5 @@ def frame(ax: Axes, title: str) -> Axes:
     ax.set_anchor("N")  # so that adjacent images are aligned at the top
     for spine in ax.spines.values():
         spine.set(visible=True, color=MUTED, linewidth=0.7)
-    if title:
-        ax.set_title(safe_label(title), fontsize=NORMAL, color=INK, loc="left", pad=5)
+    set_title(ax, title, wrap=False)
     return ax

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from probe.palette import CATEGORIES, INK, MUTED, OUTLINE, SIGNED
 from probe.plots.canvas import new_axes
 from probe.plots.signed import reach, signed_scale, whole_values
-from probe.plots.style import NORMAL, SMALL, safe_label, safe_labels, style_axes
+from probe.plots.style import SMALL, safe_labels, set_title, style_axes
 
 Lines = NDArray[np.float64]  # (channels, length)
 Line = NDArray[np.float64]
@@ -125,8 +125,7 @@ class _Lanes:
         if len(self.channels) < self.count:
             said += f"; {len(self.channels)} of {self.count} channels, those with the largest values"
         ax.set_xlabel(said, fontsize=SMALL, color=INK, loc="left")
-        if title:
-            ax.set_title(safe_label(title), fontsize=NORMAL, color=INK, loc="left", pad=5, wrap=True)
+        set_title(ax, title)
         return ax
 
     def draw(self, ax: Axes, lines: Lines, *, color: str, linewidth: float) -> None:

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from probe.palette import CATEGORIES, INK, MUTED
 from probe.plots.canvas import new_axes
-from probe.plots.style import NORMAL, safe_label, safe_labels, style_axes
+from probe.plots.style import safe_labels, set_title, style_axes
 
 LANES = 9  # places across a row on which dots that would overlap are put
 CELLS = 60  # stretches of the axis within which dots overlap
@@ -56,8 +56,7 @@ def spread(
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)
     ax.locator_params(axis="x", nbins=6)
-    if title:
-        ax.set_title(safe_label(title, 60), fontsize=NORMAL, color=INK, loc="left", pad=5, wrap=True)
+    set_title(ax, title, 60)
     return ax
 
 

@@ -72,6 +72,12 @@ def _shared(one: str, other: str) -> int:
     return next((at for at, (a, b) in enumerate(pairs) if a != b), min(len(one), len(other)))
 
 
+def set_title(ax: Axes, title: object, length: int = 32, *, wrap: bool = True) -> None:
+    """Write untrusted text above the left end of Axes; nothing if it is empty."""
+    if title:
+        ax.set_title(safe_label(title, length), fontsize=NORMAL, color=INK, loc="left", pad=5, wrap=wrap)
+
+
 def style_axes(ax: Axes, *, grid: str = "both") -> Axes:
     """Style Axes: no frame, a faint grid, small labels."""
     ax.set_facecolor("none")

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from probe.formatting import MINUS, number
 from probe.palette import AGAINST, FOR, INK
 from probe.plots.canvas import new_axes
-from probe.plots.style import NORMAL, SMALL, safe_label, safe_labels, style_axes
+from probe.plots.style import SMALL, safe_labels, set_title, style_axes
 
 
 def waterfall(  # noqa: PLR0913 - columns of one table, then settings by name
@@ -71,8 +71,7 @@ def waterfall(  # noqa: PLR0913 - columns of one table, then settings by name
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)
     ax.locator_params(axis="x", nbins=5)
-    if title:
-        ax.set_title(safe_label(title), fontsize=NORMAL, color=INK, loc="left", pad=5, wrap=True)
+    set_title(ax, title)
     return ax
 
 
