@@ -228,4 +228,4 @@ def _say_reached(result: Any, found: Any, rows: int, seed: int, *, as_json: bool
         return
     print_out(f"{result.method} on {counted(rows)} (seed {seed})")
     print_out(f"  goal reached: {estimate(found.value, low, high, 'share')} ({result.goal})")
-    print_out(f"  answers moved by {number(moved.mean())} on average, {number(moved.max())} at most, in their own unit")
+    print_out(f"  outputs moved by {number(moved.mean())} on average, {number(moved.max())} at most, in their own unit")
