@@ -87,7 +87,7 @@ def test_a_users_regression_is_explained_and_attacked_by_name(probe, here):
     shift = ("--method", "pgd", "--set", "goal=shift", "--set", "goal.by=-3", "--set", "eps=2")
     shown = probe("attack", *said, *shift, "--sample", "20", code=0).stdout
     assert "goal reached:" in shown
-    assert "answers moved by" in shown
+    assert "outputs moved by" in shown
     document = json.loads(probe("attack", *said, *shift, "--sample", "20", "--json", code=0).stdout)
     assert document["reached"][0] > 0.5
     assert document["mean_move"] > 2
