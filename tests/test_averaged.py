@@ -78,6 +78,7 @@ def test_an_attack_through_the_mean_takes_the_accuracy_to_that_of_the_expectatio
     assert broken[1].sum() < 0.9 * broken[200].sum()
 
 
+@pytest.mark.slow
 def test_a_model_that_draws_itself_is_the_same_in_each_batch_and_leaves_global_numbers_alone():
     def forward(x):
         return dropout(linear(x), 0.5, training=True) + torch.as_tensor(np.random.rand(len(x), 1), dtype=x.dtype)  # noqa: NPY002

@@ -185,6 +185,7 @@ def l2_to_leave(logits, labels, k):
     return ((own - level) ** 2 + (up**2).sum(1)).amin(1).sqrt()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("k", [1, 2, 3])
 @pytest.mark.parametrize(
     "attack", [DDN(steps=300, gamma=0.03), FMN(norm="l2", steps=300)], ids=lambda each: each.name()

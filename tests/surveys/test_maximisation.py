@@ -38,6 +38,7 @@ def test_a_cost_of_squared_distance_leaves_the_closed_form():
     assert_close(found.inputs, best[:, None].expand(3, 3, 6), atol=0.02, rtol=0)
 
 
+@pytest.mark.slow
 def test_of_an_image_costs_of_differences_leave_one_shade_and_the_filter_a_smooth_one():
     space = Space(bounds=(0.0, 1.0))
     weights = torch.randn(2, 1, 6, 6, generator=torch.Generator().manual_seed(1)) + torch.tensor([0.3, -0.3]).view(
@@ -86,6 +87,7 @@ def photos():
     return Model(forward=layers, space=Space(bounds=(0.0, 1.0))), x
 
 
+@pytest.mark.slow
 def test_the_units_of_a_layer_are_maximised_in_the_mean_over_their_places(monkeypatch):
     model, x = photos()
     method = ActivationMaximisation(layer="0", units=(2, 0))

@@ -92,6 +92,7 @@ def by_hand(model, x, y, names=None):
     return total
 
 
+@pytest.mark.slow
 def test_influences_are_products_of_gradients_summed_over_checkpoints(monkeypatch):
     inner = nn.Sequential(nn.Linear(4, 5), nn.Tanh(), nn.Linear(5, 3))
     model, x, y = trained(steps=5, inner=inner)
@@ -110,6 +111,7 @@ def no_batch(*given, **named):
     raise RuntimeError("torch cannot batch this")
 
 
+@pytest.mark.slow
 def test_their_sum_is_the_fall_of_the_loss_to_first_order():
     off = []
     for rate, steps in ((0.4, 20), (0.04, 200)):
@@ -150,6 +152,7 @@ def test_rows_with_wrong_labels_have_the_most_influence_on_themselves():
     assert area_under_roc_interval(*both)[0] > 0.85
 
 
+@pytest.mark.slow
 def test_influences_agree_with_trainings_without_single_rows_and_with_the_last_layer():
     model, x, y = trained(steps=60)
     method = TracIn()
