@@ -37,6 +37,7 @@ SMALL = {
 GIVEN = {
     "flip": {"of": 1},
     "shift": {"by": 0.1},
+    "top_k": {"k": 2},
     "partial_dependence": {"feature": "job"},
     "accumulated_effects": {"feature": "age"},
     "layer_activation": {"layer": "head"},
