@@ -62,7 +62,8 @@ def flipping(model: Model, found: Attribution, quantus: Any) -> tuple[dict[str, 
 
     def ours() -> Tensor:
         masked = Memory().masked(model, found.inputs, found.targets, "logit")
-        return metric._part(masked, slice(0, len(own)), own, counts)[:, 0]
+        curve, share = metric._part(masked, slice(0, len(own)), own, counts)
+        return torch.trapezoid(curve[:, 0], share[:, 0], dim=1)
 
     def theirs() -> Tensor:
         curve = torch.tensor(asked(peer, model, found, found.values))
