@@ -108,12 +108,22 @@ def of_queries(told: dict[str, Any]) -> Iterator[tuple[str, ...]]:
                     times(ours["seconds"] / peer["seconds"]),
                     "",
                 )
+        for name, told_of in ours.get("at the strength of", {}).items():
+            if told_of["reached"]:
+                took, alike = told_of["seconds"], {**told_of, "rows asked": None}
+                yield (
+                    f"{attack.split(',')[0]}, as long as {name}'s strength takes, {ours['images']} images",
+                    f"{seconds(took['probe'])}, {reached(attack, alike)}",
+                    f"{name} {seconds(took['peer'])}, {reached(attack, {**sides[name], 'rows asked': None})}",
+                    times(took["probe"] / took["peer"]),
+                    "",
+                )
 
 
 def reached(attack: str, side: dict[str, Any]) -> str:
     """What an attack reached, by its measure, and the rows that it asked."""
     found = f"{side['robust images']} robust" if attack.startswith("Square") else f"median L2 {side['median L2']:.3g}"
-    return f"{found}, {side['rows asked']:,} rows"
+    return found if side["rows asked"] is None else f"{found}, {side['rows asked']:,} rows"
 
 
 def of_metrics(told: dict[str, Any]) -> Iterator[tuple[str, ...]]:
