@@ -112,7 +112,7 @@ def of_queries(told: dict[str, Any]) -> Iterator[tuple[str, ...]]:
             if told_of["reached"]:
                 took, alike = told_of["seconds"], {**told_of, "rows asked": None}
                 yield (
-                    f"{attack.split(',')[0]}, as long as {name}'s strength takes, {ours['images']} images",
+                    f"{attack.split(',')[0]}, at the strength of {name}, {ours['images']} images",
                     f"{seconds(took['probe'])}, {reached(attack, alike)}",
                     f"{name} {seconds(took['peer'])}, {reached(attack, {**sides[name], 'rows asked': None})}",
                     times(took["probe"] / took["peer"]),
