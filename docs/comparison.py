@@ -86,13 +86,9 @@ def of_attacks(told: dict[str, Any]) -> Iterator[tuple[str, ...]]:
         ours = sides["probe"]
         for name, peer in sides.items():
             if name != "probe":
-                yield (
-                    f"PGD-20 of `{network}`, {ours['images']} images, Linf 0.1",
-                    f"{seconds(ours['seconds'])}, {ours['robust images']} robust, {ours['rows asked']:,} rows",
-                    f"{name} {seconds(peer['seconds'])}, {peer['robust images']} robust, {peer['rows asked']:,} rows",
-                    times(ours["seconds"] / peer["seconds"]),
-                    "",
-                )
+                case = f"PGD-20 of `{network}`, {ours['images']} images, Linf 0.1"
+                found = [f"{side['robust images']} robust, {side['rows asked']:,} rows" for side in (ours, peer)]
+                yield timed(case, ours["seconds"], found[0], name, peer["seconds"], found[1])
 
 
 def of_queries(told: dict[str, Any]) -> Iterator[tuple[str, ...]]:
@@ -101,29 +97,27 @@ def of_queries(told: dict[str, Any]) -> Iterator[tuple[str, ...]]:
         ours = sides["probe"]
         for name, peer in sides.items():
             if name != "probe":
-                yield (
-                    f"{attack}, {ours['images']} images",
-                    f"{seconds(ours['seconds'])}, {reached(attack, ours)}",
-                    f"{name} {seconds(peer['seconds'])}, {reached(attack, peer)}",
-                    times(ours["seconds"] / peer["seconds"]),
-                    "",
-                )
-        for name, told_of in ours.get("at the strength of", {}).items():
-            if told_of["reached"]:
-                took, alike = told_of["seconds"], {**told_of, "rows asked": None}
-                yield (
+                case = f"{attack}, {ours['images']} images"
+                found = [f"{reached(attack, side)}, {side['rows asked']:,} rows" for side in (ours, peer)]
+                yield timed(case, ours["seconds"], found[0], name, peer["seconds"], found[1])
+        for name, alike in ours.get("at the strength of", {}).items():
+            if alike["reached"]:
+                case, took = (
                     f"{attack.split(',')[0]}, at the strength of {name}, {ours['images']} images",
-                    f"{seconds(took['probe'])}, {reached(attack, alike)}",
-                    f"{name} {seconds(took['peer'])}, {reached(attack, {**sides[name], 'rows asked': None})}",
-                    times(took["probe"] / took["peer"]),
-                    "",
+                    alike["seconds"],
                 )
+                found = [reached(attack, side) for side in (alike, sides[name])]
+                yield timed(case, took["probe"], found[0], name, took["peer"], found[1])
+
+
+def timed(case: str, ours: float, found: str, name: str, theirs: float, they_found: str) -> tuple[str, ...]:
+    """A row of what both sides found in some seconds."""
+    return case, f"{seconds(ours)}, {found}", f"{name} {seconds(theirs)}, {they_found}", times(ours / theirs), ""
 
 
 def reached(attack: str, side: dict[str, Any]) -> str:
-    """What an attack reached, by its measure, and the rows that it asked."""
-    found = f"{side['robust images']} robust" if attack.startswith("Square") else f"median L2 {side['median L2']:.3g}"
-    return found if side["rows asked"] is None else f"{found}, {side['rows asked']:,} rows"
+    """What an attack reached, by its measure."""
+    return f"{side['robust images']} robust" if attack.startswith("Square") else f"median L2 {side['median L2']:.3g}"
 
 
 def of_metrics(told: dict[str, Any]) -> Iterator[tuple[str, ...]]:
