@@ -27,7 +27,7 @@ def passing(step: Passed[Step], *, backward: Passed[Step | None] = None) -> nn.M
         A module in eval mode, to stand in a network or before one; a module among the two keeps its weights in it.
 
     Raises:
-        DataError: unless both are functions or modules.
+        DataError: unless both are functions or modules; from a call, where the step returns no tensor.
         ShapeError: from a call, where the two outputs differ in shape.
 
     >>> import torch
@@ -68,6 +68,10 @@ class _Bypass(torch.autograd.Function):
         ctx.save_for_backward(inputs)
         ctx.smooth = smooth
         answer = step(inputs.clone())  # it may work in place
+        if not isinstance(answer, Tensor):
+            raise DataError(
+                f"the step returned {a_kind(answer)}, expected a tensor; write passing(lambda x: x.round())"
+            )
         if smooth is None and answer.shape != inputs.shape:
             raise ShapeError(
                 f"the step returned {tuple(answer.shape)} for inputs {tuple(inputs.shape)}, and gradients pass it only "

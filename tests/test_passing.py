@@ -76,6 +76,8 @@ def test_what_is_no_step_is_refused():
         passing(rounded, backward="identity")
     with pytest.raises(ShapeError, match=r"returned \(60, 6\) for inputs \(60, 12\).*backward=a smooth function"):
         passing(lambda x: x[:, :6])(X)
+    with pytest.raises(DataError, match="the step returned None, expected a tensor"):
+        passing(lambda x: None)(X)
     step = passing(rounded, backward=lambda x: x[:, :6])
     with pytest.raises((ShapeError, ForwardError), match=r"backward returned \(60, 6\) where the step returned"):
         Model(forward=lambda x: linear(step(x))).gradient(X, lambda logits: logits[:, 0])
